@@ -1,0 +1,188 @@
+//! The configuration: one TOML file for all binaries.
+//!
+//! Unknown keys are errors, secrets are named by file and never written in it, and every complaint
+//! says in which file and line, what was expected and what to do.
+
+mod error;
+mod file_ref;
+mod settings;
+mod value;
+
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+pub use error::ConfigError;
+pub use file_ref::FileRef;
+pub use value::parse_duration;
+pub use settings::{
+    BackupNasSettings, DockerSettings, HostKeySettings, NasApi, PrimaryNasSettings,
+    RepositorySettings, Settings, ShutdownSettings, TrustSettings,
+};
+
+use crate::window::Window;
+
+/// Where the configuration lies unless something else is said.
+pub const DEFAULT_CONFIG_FILE: &str = "/etc/backup-window/config.toml";
+
+/// Where the state lies unless something else is said.
+pub const DEFAULT_STATE_DIR: &str = "/var/lib/backup-window";
+
+/// A configuration that was read, and the text that it was read from.
+#[derive(Debug, Clone)]
+pub struct Config {
+    settings: Settings,
+    file: PathBuf,
+    text: String,
+}
+
+impl Config {
+    /// Reads the configuration file.
+    ///
+    /// # Errors
+    /// When the file cannot be read or does not say what it must: see [`ConfigError`].
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(file).map_err(|source| ConfigError::Unreadable {
+            file: file.to_owned(),
+            source,
+        })?;
+        Self::parse(file, text)
+    }
+
+    /// Reads a configuration from its text; `file` is what complaints call it.
+    ///
+    /// # Errors
+    /// When the text does not say what it must: see [`ConfigError`].
+    pub fn parse(file: &Path, text: String) -> Result<Self, ConfigError> {
+        let settings = toml::from_str(&text)
+            .map_err(|error| ConfigError::from_toml(file, &text, &error))?;
+        Ok(Self {
+            settings,
+            file: file.to_owned(),
+            text,
+        })
+    }
+
+    /// The file that it was read from.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Where the journal, the lock and the history lie.
+    #[must_use]
+    pub fn state_dir(&self) -> &Path {
+        self.settings
+            .state_dir
+            .as_deref()
+            .unwrap_or(Path::new(DEFAULT_STATE_DIR))
+    }
+
+    /// The `[window]` section.
+    ///
+    /// # Errors
+    /// When the file has none.
+    pub fn window(&self) -> Result<&Window, ConfigError> {
+        self.settings.window.as_ref().ok_or_else(|| {
+            self.missing("[window]", "start, end and time_zone")
+        })
+    }
+
+    /// The `[docker]` section; everything in it has a default.
+    #[must_use]
+    pub fn docker(&self) -> &DockerSettings {
+        &self.settings.docker
+    }
+
+    /// The `[repository]` section.
+    ///
+    /// # Errors
+    /// When the file has none.
+    pub fn repository(&self) -> Result<&RepositorySettings, ConfigError> {
+        self.settings.repository.as_ref().ok_or_else(|| {
+            self.missing("[repository]", "path, mount and password_file")
+        })
+    }
+
+    /// The `[primary_nas]` section.
+    ///
+    /// # Errors
+    /// When the file has none.
+    pub fn primary_nas(&self) -> Result<&PrimaryNasSettings, ConfigError> {
+        self.settings.primary_nas.as_ref().ok_or_else(|| {
+            self.missing("[primary_nas]", "url, api_key_file and replication_tasks")
+        })
+    }
+
+    /// The `[backup_nas]` section.
+    ///
+    /// # Errors
+    /// When the file has none.
+    pub fn backup_nas(&self) -> Result<&BackupNasSettings, ConfigError> {
+        self.settings
+            .backup_nas
+            .as_ref()
+            .ok_or_else(|| self.missing("[backup_nas]", "address, mac and broadcast"))
+    }
+
+    /// The `[backup_nas.shutdown]` section.
+    ///
+    /// # Errors
+    /// When the file has none.
+    pub fn shutdown(&self) -> Result<&ShutdownSettings, ConfigError> {
+        self.backup_nas()?.shutdown.as_ref().ok_or_else(|| {
+            self.missing(
+                "[backup_nas.shutdown]",
+                "user, key_file, system, and host_key_sha256 or known_hosts",
+            )
+        })
+    }
+
+    /// Reads a secret from the file that the configuration names.
+    ///
+    /// # Errors
+    /// When the file is missing, empty, no regular file, or one that others than its owner can
+    /// read (I10).
+    pub fn read_secret(&self, file: &FileRef) -> Result<SecretString, ConfigError> {
+        file.read_secret()
+            .map_err(|problem| self.bad_file(file, problem))
+    }
+
+    /// Checks a file with a secret that another library reads by itself, and gives its path.
+    ///
+    /// # Errors
+    /// As [`Config::read_secret`].
+    pub fn secret_path<'a>(&self, file: &'a FileRef) -> Result<&'a Path, ConfigError> {
+        self.read_secret(file).map(|_| file.path())
+    }
+
+    /// Checks that a file that is no secret can be read, and gives its path.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn readable_path<'a>(&self, file: &'a FileRef) -> Result<&'a Path, ConfigError> {
+        file.check_readable()
+            .map_err(|problem| self.bad_file(file, problem))?;
+        Ok(file.path())
+    }
+
+    fn bad_file(&self, file: &FileRef, problem: file_ref::FileProblem) -> ConfigError {
+        ConfigError::BadFile {
+            place: error::Place::at(&self.file, &self.text, file.span_start()),
+            key: error::key_at(&self.text, file.span_start()),
+            path: file.path().to_owned(),
+            problem,
+        }
+    }
+
+    fn missing(&self, section: &'static str, keys: &'static str) -> ConfigError {
+        ConfigError::MissingSection {
+            file: self.file.clone(),
+            section,
+            keys,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

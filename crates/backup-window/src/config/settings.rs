@@ -1,0 +1,356 @@
+//! The sections and keys of the configuration file.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use docker_stacks::{EngineAddress, Exclusion};
+use reachability::ProbeSpec;
+use remote_shutdown::{Fingerprint, System};
+use serde::Deserialize;
+use truenas_client::CertificateFingerprint;
+use url::Url;
+use wol::{Destination, MacAddr};
+
+use super::file_ref::FileRef;
+use super::value;
+use crate::window::Window;
+
+/// The whole file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Where the journal, the lock and the history lie.
+    pub state_dir: Option<PathBuf>,
+    /// The hours in which the night may run.
+    pub window: Option<Window>,
+    /// The Docker engine and what is backed up.
+    #[serde(default)]
+    pub docker: DockerSettings,
+    /// Where the copies go.
+    pub repository: Option<RepositorySettings>,
+    /// The NAS that is always on.
+    pub primary_nas: Option<PrimaryNasSettings>,
+    /// The NAS that sleeps.
+    pub backup_nas: Option<BackupNasSettings>,
+}
+
+/// `[docker]`: the engine and what is backed up.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DockerSettings {
+    /// The engine's address.
+    #[serde(deserialize_with = "value::from_str")]
+    pub host: EngineAddress,
+    /// Stacks, containers and volumes that are left alone: `NAME`, `stack:NAME`, `container:NAME`
+    /// or `volume:NAME`.
+    #[serde(deserialize_with = "value::list_from_str")]
+    pub exclude: Vec<Exclusion>,
+    /// How long a container may take to stop before the engine kills it, where the container does
+    /// not say so itself.
+    #[serde(deserialize_with = "value::duration")]
+    pub stop_timeout: Duration,
+    /// How long a container with a health check may take to become healthy after its start.
+    #[serde(deserialize_with = "value::duration")]
+    pub healthy_within: Duration,
+}
+
+impl Default for DockerSettings {
+    fn default() -> Self {
+        Self {
+            host: EngineAddress::default(),
+            exclude: Vec::new(),
+            stop_timeout: Duration::from_secs(10),
+            healthy_within: Duration::from_secs(120),
+        }
+    }
+}
+
+/// `[repository]`: where the copies go.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RepositorySettings {
+    /// The repository's folder.
+    pub path: PathBuf,
+    /// The mount point of the NAS, which must hold `path` and be mounted, or nothing is written.
+    pub mount: PathBuf,
+    /// The file with the repository's password.
+    pub password_file: FileRef,
+    /// The name under which this machine's snapshots are kept; the machine's host name unless
+    /// something else is said.
+    pub host_name: Option<String>,
+}
+
+/// How to reach the API of a TrueNAS and how to know that it is the right one.
+#[derive(Debug, Clone)]
+pub struct NasApi {
+    /// `https://HOST[:PORT]`.
+    pub url: Url,
+    /// The file with the API key.
+    pub api_key_file: FileRef,
+    /// What its certificate is held against.
+    pub trust: TrustSettings,
+}
+
+/// What the certificate of a TrueNAS is held against.
+#[derive(Debug, Clone)]
+pub enum TrustSettings {
+    /// This certificate and no other.
+    Certificate(CertificateFingerprint),
+    /// The authorities in this file.
+    CaFile(FileRef),
+    /// The authorities that this machine trusts.
+    PublicRoots,
+}
+
+/// `[primary_nas]`: the NAS that is always on.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "WrittenPrimaryNas")]
+pub struct PrimaryNasSettings {
+    /// Its API.
+    pub api: NasApi,
+    /// The names of the replication tasks that bring the repository to the backup NAS.
+    pub replication_tasks: Vec<String>,
+    /// How long to wait between two looks at a replication that has not ended.
+    pub poll_interval: Duration,
+}
+
+/// `[backup_nas]`: the NAS that sleeps.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "WrittenBackupNas")]
+pub struct BackupNasSettings {
+    /// Its host name or address.
+    pub address: String,
+    /// The MAC address of the interface that listens for magic packets.
+    pub mac: MacAddr,
+    /// Where magic packets are sent.
+    pub broadcast: Vec<Destination>,
+    /// The network interface through which they leave; the routing table decides unless something
+    /// is said.
+    pub interface: Option<String>,
+    /// What must answer before the NAS counts as ready.
+    pub ready: ProbeSpec,
+    /// How long it may take to become ready.
+    pub wake_deadline: Duration,
+    /// How long to wait before the magic packet is sent again.
+    pub wake_interval: Duration,
+    /// Its own API, for evidence and guard.
+    pub api: Option<NasApi>,
+    /// How long it must stay silent to count as off: longer than it takes to restart.
+    pub silent_for: Duration,
+    /// How long its switching off may take, the silence included.
+    pub off_deadline: Duration,
+    /// How it is switched off.
+    pub shutdown: Option<ShutdownSettings>,
+}
+
+/// `[backup_nas.shutdown]`: how the backup NAS is switched off.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "WrittenShutdown")]
+pub struct ShutdownSettings {
+    /// The user that may switch it off and nothing else.
+    pub user: String,
+    /// The port of its SSH server.
+    pub port: u16,
+    /// The private key.
+    pub key_file: FileRef,
+    /// The file with the passphrase of the private key, where it has one.
+    pub passphrase_file: Option<FileRef>,
+    /// What its host key is held against.
+    pub host_key: HostKeySettings,
+    /// What kind of system it is.
+    pub system: System,
+}
+
+/// What the host key of an SSH server is held against.
+#[derive(Debug, Clone)]
+pub enum HostKeySettings {
+    /// This key and no other.
+    Sha256(Fingerprint),
+    /// The keys in this file.
+    KnownHosts(FileRef),
+}
+
+/// The keys of `[primary_nas]` as they are written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenPrimaryNas {
+    #[serde(deserialize_with = "value::https_url")]
+    url: Url,
+    api_key_file: FileRef,
+    certificate_sha256: Option<CertificateFingerprint>,
+    ca_file: Option<FileRef>,
+    replication_tasks: Vec<String>,
+    #[serde(deserialize_with = "value::duration", default = "ten_seconds")]
+    poll_interval: Duration,
+}
+
+/// The keys of `[backup_nas]` as they are written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenBackupNas {
+    address: String,
+    mac: MacAddr,
+    #[serde(deserialize_with = "value::list_from_str")]
+    broadcast: Vec<Destination>,
+    interface: Option<String>,
+    ready: Option<ProbeSpec>,
+    #[serde(deserialize_with = "value::duration", default = "ten_minutes")]
+    wake_deadline: Duration,
+    #[serde(deserialize_with = "value::duration", default = "ten_seconds")]
+    wake_interval: Duration,
+    #[serde(deserialize_with = "value::optional_https_url", default)]
+    url: Option<Url>,
+    api_key_file: Option<FileRef>,
+    certificate_sha256: Option<CertificateFingerprint>,
+    ca_file: Option<FileRef>,
+    #[serde(deserialize_with = "value::duration", default = "five_minutes")]
+    silent_for: Duration,
+    #[serde(deserialize_with = "value::duration", default = "fifteen_minutes")]
+    off_deadline: Duration,
+    shutdown: Option<ShutdownSettings>,
+}
+
+/// The keys of `[backup_nas.shutdown]` as they are written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenShutdown {
+    user: String,
+    #[serde(default = "ssh_port")]
+    port: u16,
+    key_file: FileRef,
+    passphrase_file: Option<FileRef>,
+    host_key_sha256: Option<Fingerprint>,
+    known_hosts: Option<FileRef>,
+    system: System,
+}
+
+impl TrustSettings {
+    fn from_keys(
+        certificate: Option<CertificateFingerprint>,
+        ca_file: Option<FileRef>,
+    ) -> Result<Self, String> {
+        match (certificate, ca_file) {
+            (Some(_), Some(_)) => Err(
+                "certificate_sha256 and ca_file are both given: expected one of them; remove the other"
+                    .to_owned(),
+            ),
+            (Some(fingerprint), None) => Ok(Self::Certificate(fingerprint)),
+            (None, Some(file)) => Ok(Self::CaFile(file)),
+            (None, None) => Ok(Self::PublicRoots),
+        }
+    }
+}
+
+impl TryFrom<WrittenPrimaryNas> for PrimaryNasSettings {
+    type Error = String;
+
+    fn try_from(written: WrittenPrimaryNas) -> Result<Self, String> {
+        if written.replication_tasks.is_empty() {
+            return Err(
+                "replication_tasks is empty: expected the name of at least one replication task, \
+                 as TrueNAS shows it under Data Protection"
+                    .to_owned(),
+            );
+        }
+        Ok(Self {
+            api: NasApi {
+                url: written.url,
+                api_key_file: written.api_key_file,
+                trust: TrustSettings::from_keys(written.certificate_sha256, written.ca_file)?,
+            },
+            replication_tasks: written.replication_tasks,
+            poll_interval: written.poll_interval,
+        })
+    }
+}
+
+impl TryFrom<WrittenBackupNas> for BackupNasSettings {
+    type Error = String;
+
+    fn try_from(written: WrittenBackupNas) -> Result<Self, String> {
+        if written.broadcast.is_empty() {
+            return Err(
+                "broadcast is empty: expected the broadcast address of the NAS's network, such as \
+                 [\"192.168.0.255\"]"
+                    .to_owned(),
+            );
+        }
+        let trust = TrustSettings::from_keys(written.certificate_sha256, written.ca_file)?;
+        let api = match (written.url, written.api_key_file) {
+            (Some(url), Some(api_key_file)) => Some(NasApi {
+                url,
+                api_key_file,
+                trust,
+            }),
+            (None, None) => None,
+            (Some(_), None) => return Err("url is given without api_key_file: expected both".to_owned()),
+            (None, Some(_)) => return Err("api_key_file is given without url: expected both".to_owned()),
+        };
+        let ready = match written.ready {
+            Some(probe) => probe,
+            None => ProbeSpec::Ssh {
+                host: written.address.clone(),
+                port: written.shutdown.as_ref().map_or_else(ssh_port, |shutdown| shutdown.port),
+            },
+        };
+        Ok(Self {
+            address: written.address,
+            mac: written.mac,
+            broadcast: written.broadcast,
+            interface: written.interface,
+            ready,
+            wake_deadline: written.wake_deadline,
+            wake_interval: written.wake_interval,
+            api,
+            silent_for: written.silent_for,
+            off_deadline: written.off_deadline,
+            shutdown: written.shutdown,
+        })
+    }
+}
+
+impl TryFrom<WrittenShutdown> for ShutdownSettings {
+    type Error = String;
+
+    fn try_from(written: WrittenShutdown) -> Result<Self, String> {
+        let host_key = match (written.host_key_sha256, written.known_hosts) {
+            (Some(fingerprint), None) => HostKeySettings::Sha256(fingerprint),
+            (None, Some(file)) => HostKeySettings::KnownHosts(file),
+            (None, None) | (Some(_), Some(_)) => {
+                return Err(
+                    "expected either host_key_sha256 (what `ssh-keygen -lf` prints for the NAS's \
+                     host key) or known_hosts, and not both"
+                        .to_owned(),
+                );
+            }
+        };
+        Ok(Self {
+            user: written.user,
+            port: written.port,
+            key_file: written.key_file,
+            passphrase_file: written.passphrase_file,
+            host_key,
+            system: written.system,
+        })
+    }
+}
+
+fn ssh_port() -> u16 {
+    22
+}
+
+fn ten_seconds() -> Duration {
+    Duration::from_secs(10)
+}
+
+fn five_minutes() -> Duration {
+    Duration::from_mins(5)
+}
+
+fn ten_minutes() -> Duration {
+    Duration::from_mins(10)
+}
+
+fn fifteen_minutes() -> Duration {
+    Duration::from_mins(15)
+}
