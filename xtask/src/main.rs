@@ -1,1 +1,37 @@
-fn main() {}
+//! The project's own commands. `cargo xtask test` checks everything that can
+//! be checked on this machine, and installs what that takes where it may.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "what this program prints is what it is for"
+)]
+
+mod deny;
+mod machine;
+mod plan;
+mod suite;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::plan::Request;
+
+/// The project's own commands.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Cli {
+    /// Runs the test suites: fmt, clippy, deny, unit, doc, lab, end-to-end.
+    ///
+    /// Programs that a suite needs are installed when this runs as root on a
+    /// Debian machine; their services are not started. Otherwise a suite whose
+    /// programs are missing fails, unless `--without` names it.
+    Test(Request),
+}
+
+fn main() -> ExitCode {
+    match Cli::parse() {
+        Cli::Test(request) => test::run(&request),
+    }
+}

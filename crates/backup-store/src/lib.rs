@@ -1,1 +1,104 @@
-//! Placeholder.
+//! Backups in a restic-format repository: back up, list, check and restore.
+//!
+//! A repository is a folder (usually on a mounted NAS) in the [restic repository format][format]:
+//! encrypted, deduplicated, compressed. Stock `restic` can list, check and restore it, so nothing
+//! that was saved here depends on this crate. The engine is [`rustic_core`]; this crate puts its
+//! own hands on both ends, because a backup is only worth what it can prove:
+//!
+//! - *Reading the sources*: the top directory of each source keeps its owner, mode, times and
+//!   extended attributes, and whatever could not be read is counted and named in
+//!   [`BackupSummary::unreadable`]. Nothing is skipped in silence.
+//! - *The repository's files*: every failed read, write or listing of the folder is an error with
+//!   its path, and a snapshot is never written by a run in which a write failed or that was
+//!   cancelled.
+//! - *Writing what is restored*: only beneath a fresh private folder, never through a symbolic
+//!   link, with holes kept as holes; whatever could not be restored as recorded is named in
+//!   [`RestoreSummary::incomplete`].
+//!
+//! # Example
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use backup_store::{
+//!     BackupRequest, InitOptions, RestoreRequest, RusticStore, SnapshotPath, Source, Store,
+//! };
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let password = backup_store::generate_password()?;
+//! backup_store::write_password_file(Path::new("/etc/backup/repository.password"), &password)?;
+//! let store =
+//!     RusticStore::init(Path::new("/mnt/nas/restic"), &password, InitOptions::default()).await?;
+//!
+//! let summary = store
+//!     .back_up(BackupRequest {
+//!         stack: "wiki".to_owned(),
+//!         host: "docker01".to_owned(),
+//!         started_at: "2026-03-01T03:00:00Z".parse()?,
+//!         sources: vec![Source::path(
+//!             SnapshotPath::new("volumes/wiki_data")?,
+//!             "/var/lib/docker/volumes/wiki_data/_data",
+//!         )],
+//!         tags: Vec::new(),
+//!     })
+//!     .await?;
+//! for file in &summary.unreadable {
+//!     eprintln!("not in the backup: {}: {}", file.path.display(), file.reason);
+//! }
+//!
+//! store
+//!     .restore(RestoreRequest {
+//!         snapshot: summary.snapshot,
+//!         only: Some(SnapshotPath::new("volumes/wiki_data")?),
+//!         to: "/srv/restored".into(),
+//!     })
+//!     .await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # One writer at a time
+//!
+//! [`RusticStore`] holds an exclusive lock on the file `backup-store.lock` in the repository while
+//! it writes; the kernel (or the NFS server) drops it when the process dies. Stock `restic` and
+//! `rustic` do not know this lock: use them to read as much as you like, but never run their
+//! `prune` or `forget` while this crate may write.
+//!
+//! # Features
+//!
+//! - `mock`: `MockStore`, a mockall mock of [`Store`].
+//! - `testing`: the module `testing`, which compares two trees of files attribute by attribute.
+//!
+//! [format]: https://restic.readthedocs.io/en/stable/100_references.html#design
+
+mod account;
+mod check;
+mod error;
+mod folder;
+mod lock;
+mod mode;
+mod password;
+mod request;
+mod restore;
+mod rustic;
+mod snapshot;
+mod snapshot_path;
+mod source;
+mod store;
+mod summary;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+#[cfg(feature = "mock")]
+pub use store::MockStore;
+pub use {
+    check::{CheckDepth, CheckReport, Finding, Severity},
+    error::{StoreError, StoreErrorKind},
+    password::{generate_password, write_password_file},
+    request::{BackupRequest, RestoreRequest, Source},
+    rustic::{InitOptions, OpenOptions, RusticStore},
+    snapshot::{InvalidSnapshotId, Snapshot, SnapshotId},
+    snapshot_path::{InvalidSnapshotPath, SnapshotPath},
+    store::Store,
+    summary::{BackupSummary, NotRestored, RestoreSummary, Unreadable},
+};

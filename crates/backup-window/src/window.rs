@@ -59,7 +59,7 @@ impl Window {
     /// # Errors
     /// When `now` lies at the very end of what timestamps can express.
     pub fn night_at(&self, now: Timestamp) -> Result<Night, jiff::Error> {
-        let today = now.to_zoned(self.time_zone.clone()).date();
+        let today = now.to_zoned_datetime(self.time_zone.clone()).date();
         let mut nearest = self.night_of(today)?;
         for neighbour in [today.checked_sub(1.day())?, today.checked_add(1.day())?] {
             let night = self.night_of(neighbour)?;

@@ -1,1 +1,89 @@
-//! Placeholder.
+//! Docker stacks: find, group and order them, and stop them for outages that always end.
+//!
+//! A backup that is to be whole needs its containers stopped, and whoever stops containers owes
+//! their start. This crate reads what a Docker Engine runs, decides without touching anything what
+//! must be down together and in which order ([`find_stacks`], [`plan`]), and then makes the outage:
+//! [`outage`] stops a group, runs a piece of work, and starts the group again whatever happened,
+//! with a record on the disk from which [`recover`] finishes the job of a process that died.
+//!
+//! ```no_run
+//! use docker_stacks::{
+//!     BollardEngine, Engine, EngineAddress, EngineOptions, FileJournal, OutageOptions, PlanRules,
+//!     WorkEnd, find_stacks, outage, plan,
+//! };
+//!
+//! # async fn example(now: jiff::Timestamp) -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = BollardEngine::connect(&EngineAddress::default(), EngineOptions::default()).await?;
+//! let stacks = find_stacks(engine.containers().await?);
+//! let rules = PlanRules {
+//!     exclude: vec!["volume:portainer_data".parse()?],
+//!     ..PlanRules::default()
+//! };
+//! let plan = plan(&stacks, &engine.volumes().await?, &rules);
+//!
+//! let journal = FileJournal::new("/var/lib/my-backup/outage.json");
+//! for group in &plan.groups {
+//!     let report = outage(
+//!         &engine,
+//!         &journal,
+//!         group,
+//!         now,
+//!         &OutageOptions::default(),
+//!         std::future::pending(), // or a signal
+//!         async { /* copy what the group's mounts say */ },
+//!     )
+//!     .await;
+//!     assert_eq!(report.work, WorkEnd::Finished(()));
+//!     assert!(report.everything_runs());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is where
+//!
+//! - [`Engine`] is the one trait for what runs containers; [`BollardEngine`] speaks to a Docker
+//!   Engine on its Unix socket.
+//! - [`Container`], [`Volume`] and their parts are plain values; [`find_stacks`] and [`plan`] are
+//!   functions from values to values.
+//! - [`Journal`] is the trait for where an outage keeps its promise; [`FileJournal`] is a file.
+//!
+//! All waiting is tokio's, so that a test with a paused clock takes no time. The time of day is the
+//! caller's to say.
+//!
+//! # Features
+//!
+//! - `mock`: `MockEngine`, made by mockall, for those who build on [`Engine`].
+//! - `testing`: an engine in memory, and the checks that every engine must pass.
+
+mod engine;
+mod find;
+mod journal;
+mod model;
+mod outage;
+mod plan;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+#[cfg(feature = "mock")]
+pub use engine::MockEngine;
+pub use engine::{
+    AddressError, BollardEngine, Engine, EngineAddress, EngineError, EngineErrorKind,
+    EngineOptions, EngineVersion, Stopped,
+};
+pub use find::{Stack, StackKind, find_stacks};
+pub use journal::{
+    ComposeService, FileJournal, Journal, JournalError, OutageRecord, RecordedContainer, Was,
+};
+pub use model::{
+    Container, ContainerId, ContainerKey, ContainerRef, ContainerState, Health, Mount, MountKind,
+    StackName, Volume,
+};
+pub use outage::{
+    ContainerReport, NotRunning, OutageOptions, OutageReport, RecoverError, RecoveryReport,
+    StartEnd, StopEnd, WorkEnd, outage, recover,
+};
+pub use plan::{
+    Exclusion, ExclusionError, GroupPlan, MountDecision, MountPlan, Plan, PlanRules, StackDecision,
+    StackPlan, plan,
+};

@@ -64,7 +64,9 @@ impl fmt::Debug for CertificateFingerprint {
 #[non_exhaustive]
 pub enum ParseFingerprintError {
     /// It holds something other than hexadecimal digits and colons.
-    #[error("read a certificate's fingerprint: {found:?} is not a hexadecimal digit (expected 64 of them, as in AB:CD:…)")]
+    #[error(
+        "read a certificate's fingerprint: {found:?} is not a hexadecimal digit (expected 64 of them, as in AB:CD:…)"
+    )]
     NotHexadecimal {
         /// The first character that does not belong there.
         found: char,
@@ -76,7 +78,9 @@ pub enum ParseFingerprintError {
         found_digits: usize,
     },
     /// Colons stand elsewhere than between bytes.
-    #[error("read a certificate's fingerprint: a colon that is not between two bytes (expected AB:CD:…)")]
+    #[error(
+        "read a certificate's fingerprint: a colon that is not between two bytes (expected AB:CD:…)"
+    )]
     MisplacedColon,
 }
 
@@ -94,7 +98,11 @@ impl FromStr for CertificateFingerprint {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
         let hex = match text.split_at_checked(7) {
-            Some((prefix, rest)) if ["sha256:", "sha256/"].contains(&prefix.to_ascii_lowercase().as_str()) => rest,
+            Some((prefix, rest))
+                if ["sha256:", "sha256/"].contains(&prefix.to_ascii_lowercase().as_str()) =>
+            {
+                rest
+            }
             _ => text,
         };
         if let Some(found) = hex.chars().find(|c| !c.is_ascii_hexdigit() && *c != ':') {
@@ -161,22 +169,47 @@ mod tests {
         ] {
             assert_eq!(text.parse(), Ok(expected), "{text}");
         }
-        assert_eq!(serde_json::to_string(&expected).unwrap(), format!("\"{shown}\""));
-        assert_eq!(serde_json::from_str::<CertificateFingerprint>(&format!("\"{ABC}\"")).unwrap(), expected);
+        assert_eq!(
+            serde_json::to_string(&expected).unwrap(),
+            format!("\"{shown}\"")
+        );
+        assert_eq!(
+            serde_json::from_str::<CertificateFingerprint>(&format!("\"{ABC}\"")).unwrap(),
+            expected
+        );
     }
 
     #[test]
     fn what_is_not_a_fingerprint_is_refused_with_the_reason() {
         for (text, expected) in [
             ("", ParseFingerprintError::Length { found_digits: 0 }),
-            (&ABC[..40], ParseFingerprintError::Length { found_digits: 40 }),
-            (&format!("{ABC}00"), ParseFingerprintError::Length { found_digits: 66 }),
-            (&format!("{}g", &ABC[..63]), ParseFingerprintError::NotHexadecimal { found: 'g' }),
-            (&format!("b:a{}", &ABC[2..]), ParseFingerprintError::MisplacedColon),
+            (
+                &ABC[..40],
+                ParseFingerprintError::Length { found_digits: 40 },
+            ),
+            (
+                &format!("{ABC}00"),
+                ParseFingerprintError::Length { found_digits: 66 },
+            ),
+            (
+                &format!("{}g", &ABC[..63]),
+                ParseFingerprintError::NotHexadecimal { found: 'g' },
+            ),
+            (
+                &format!("b:a{}", &ABC[2..]),
+                ParseFingerprintError::MisplacedColon,
+            ),
             (&format!("{ABC}:"), ParseFingerprintError::MisplacedColon),
-            ("sha256é", ParseFingerprintError::NotHexadecimal { found: 's' }),
+            (
+                "sha256é",
+                ParseFingerprintError::NotHexadecimal { found: 's' },
+            ),
         ] {
-            assert_eq!(text.parse::<CertificateFingerprint>(), Err(expected), "{text}");
+            assert_eq!(
+                text.parse::<CertificateFingerprint>(),
+                Err(expected),
+                "{text}"
+            );
         }
         let short: ParseFingerprintError = ABC[..40].parse::<CertificateFingerprint>().unwrap_err();
         assert!(short.to_string().contains("SHA-1"), "{short}");

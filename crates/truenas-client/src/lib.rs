@@ -14,14 +14,18 @@
 //! use jiff::Timestamp;
 //! use secrecy::SecretString;
 //! use truenas_client::{
-//!     RestClient, RestOptions, SnapshotQuery, TrueNas, TrueNasError, Trust, Verdict, VerdictInput, judge,
+//!     CertificateFingerprint, RestClient, RestOptions, SnapshotQuery, TrueNas, TrueNasError, Trust,
+//!     Verdict, VerdictInput, judge,
 //! };
 //!
 //! /// Whether a snapshot younger than `backup_ended` has been replicated.
-//! async fn replicated(backup_ended: Timestamp, api_key: SecretString) -> Result<bool, TrueNasError> {
-//!     let pin = "6B:A1:…".parse().map(Trust::Certificate).unwrap_or(Trust::PublicRoots);
+//! async fn replicated(
+//!     backup_ended: Timestamp,
+//!     api_key: SecretString,
+//!     pin: CertificateFingerprint,
+//! ) -> Result<bool, TrueNasError> {
 //!     let url = url::Url::parse("https://192.168.0.10").expect("a literal address parses");
-//!     let nas = RestClient::new(RestOptions::new(url, api_key, pin))?;
+//!     let nas = RestClient::new(RestOptions::new(url, api_key, Trust::Certificate(pin)))?;
 //!
 //!     let tasks = nas.replication_tasks().await?;
 //!     let task = tasks.iter().find(|task| task.name == "docker to backup");

@@ -109,7 +109,11 @@ mod tests {
             ("", Edition::Unknown, None),
         ] {
             let version = Version::parse(raw);
-            assert_eq!((version.edition(), version.release()), (edition, release), "{raw}");
+            assert_eq!(
+                (version.edition(), version.release()),
+                (edition, release),
+                "{raw}"
+            );
             assert_eq!(version.to_string(), raw);
         }
     }
@@ -117,7 +121,8 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_a_version(raw in ".*") {
-            prop_assert_eq!(Version::parse(&raw).as_str(), raw.trim());
+            let version = Version::parse(&raw);
+            prop_assert_eq!(version.as_str(), raw.trim());
         }
     }
 }

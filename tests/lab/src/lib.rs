@@ -1,1 +1,26 @@
-//! Placeholder.
+//! A homelab on one machine, for tests and examples.
+//!
+//! Real parts wherever a real one can serve: namespaces for the network, `sshd` for SSH, `dockerd`
+//! for Docker. What cannot be run here is simulated or stands in, and says so.
+//!
+//! Everything starts with [`isolation`]: the lab re-executes the program that uses it inside mount,
+//! network and PID namespaces of its own, where broadcasts reach nobody else, and which the kernel
+//! clears away as a whole when the program ends, however it ends.
+//!
+//! ```no_run
+//! use lab::isolation::{Isolation, enter_or_reexec};
+//!
+//! fn main() {
+//!     match enter_or_reexec() {
+//!         Isolation::Namespaces => println!("in a network of its own"),
+//!         Isolation::None { why } => println!("on the loopback interface only: {why}"),
+//!     }
+//! }
+//! ```
+
+pub mod isolation;
+pub mod sleeping_host;
+pub mod ssh_server;
+mod ssh_stand_in;
+mod sshd;
+pub mod truenas;

@@ -1,0 +1,140 @@
+//! Making and opening repositories.
+
+use std::{
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustic_core::{ConfigOptions, Credentials, KeyOptions, max_compression_level};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Shared, Task, closed, damaged, failure::file_error, unlock};
+use crate::{
+    StoreError,
+    folder::{CONFIG, Folder},
+    lock::{LOCK_FILE, RepositoryLock},
+};
+
+/// How to make a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InitOptions {
+    /// zstd's compression level: 3 is its own default; up to 22 is smaller and much slower; 0
+    /// does not compress.
+    pub compression_level: i32,
+    /// How to open it afterwards.
+    pub open: OpenOptions,
+}
+
+impl Default for InitOptions {
+    fn default() -> Self {
+        Self {
+            compression_level: 3,
+            open: OpenOptions::default(),
+        }
+    }
+}
+
+/// How to open a repository.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// A local folder that keeps copies of the repository's index, snapshots and trees, so that
+    /// less has to be read over the network. None by default: it takes space and, on a mounted
+    /// NAS, saves little. Checks and restores never use it.
+    pub cache: Option<PathBuf>,
+}
+
+pub(super) fn open(
+    path: PathBuf,
+    password: &SecretString,
+    options: OpenOptions,
+) -> Result<Shared, StoreError> {
+    let folder = Arc::new(Folder::new(path.clone()));
+    if !folder
+        .has_config()
+        .map_err(|error| error.to_store_error())?
+    {
+        return Err(StoreError::NoRepository { path });
+    }
+    let credentials = Credentials::password(password.expose_secret());
+    let repository = unlock(&folder, None, &credentials).map_err(|error| {
+        if error.is_incorrect_password() {
+            StoreError::WrongPassword { path: path.clone() }
+        } else {
+            damaged(&path, "a key file or the file \"config\"", &error)
+        }
+    })?;
+    Ok(Shared {
+        key: repository.key(),
+        path,
+        cache: options.cache,
+    })
+}
+
+pub(super) fn create(
+    path: PathBuf,
+    password: &SecretString,
+    options: InitOptions,
+) -> Result<Shared, StoreError> {
+    let task = Task("create a repository");
+    let level = options.compression_level;
+    if !(0..=max_compression_level()).contains(&level) {
+        return Err(StoreError::InvalidRequest {
+            reason: format!(
+                "{level} is no compression level (expected 0 to {})",
+                max_compression_level()
+            ),
+        });
+    }
+    prepare(&path)?;
+    let _lock = RepositoryLock::acquire(&path, &super::backup::holder(None))?;
+    let folder = Arc::new(Folder::new(path.clone()));
+    let config = ConfigOptions::default()
+        .set_version(2_u32)
+        .set_compression(level)
+        .set_extra_verify(true);
+    let credentials = Credentials::password(password.expose_secret());
+    let repository = closed(&folder, None)
+        .and_then(|closed| closed.init(&credentials, &KeyOptions::default(), &config))
+        .map_err(|error| file_error(&error).unwrap_or_else(|| task.failed(&error)))?;
+    tracing::info!(path = %path.display(), "created a repository");
+    Ok(Shared {
+        key: repository.key(),
+        path,
+        cache: options.open.cache,
+    })
+}
+
+/// Makes the folder, or looks whether it is free.
+fn prepare(path: &Path) -> Result<(), StoreError> {
+    let failed = |operation, source| StoreError::Repository {
+        operation,
+        path: path.to_owned(),
+        source,
+    };
+    match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(failed("create the folder", error)),
+    }
+    let entries = fs::read_dir(path).map_err(|source| failed("list", source))?;
+    let mut empty = true;
+    for entry in entries {
+        let name = entry.map_err(|source| failed("list", source))?.file_name();
+        if name == CONFIG {
+            return Err(StoreError::RepositoryExists {
+                path: path.to_owned(),
+            });
+        }
+        empty &= name == LOCK_FILE;
+    }
+    if empty {
+        Ok(())
+    } else {
+        Err(StoreError::FolderNotEmpty {
+            path: path.to_owned(),
+        })
+    }
+}

@@ -1,0 +1,120 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use secrecy::ExposeSecret;
+
+use super::*;
+
+const HOMELAB: &str = r#"
+state_dir = "/var/lib/backup-window"
+
+[window]
+start = "02:45"
+end = "05:00"
+time_zone = "Europe/Paris"
+
+[repository]
+path = "/mnt/nas/restic"
+mount = "/mnt/nas"
+password_file = "/etc/backup-window/repository.password"
+
+[primary_nas]
+url = "https://192.0.2.10"
+api_key_file = "/etc/backup-window/primary.key"
+replication_tasks = ["docker_backup to the backup NAS"]
+
+[backup_nas]
+address = "192.0.2.11"
+mac = "00:25:90:aa:bb:cc"
+broadcast = ["192.0.2.255"]
+
+[backup_nas.shutdown]
+user = "shutdown"
+key_file = "/etc/backup-window/shutdown_ed25519"
+host_key_sha256 = "SHA256:uNiVztksCsDhcc0u9e8BrHl4LT/1YT4+2ZUZeWK5p2c"
+system = "truenas-core"
+"#;
+
+fn load(text: &str) -> Result<Config, ConfigError> {
+    Config::parse("homelab.toml".as_ref(), text.to_owned())
+}
+
+/// The complaint about the homelab with `from` replaced by `to`.
+#[track_caller]
+fn complaint(from: &str, to: &str) -> String {
+    assert!(HOMELAB.contains(from), "{from} is not in the configuration");
+    load(&HOMELAB.replace(from, to)).unwrap_err().to_string()
+}
+
+#[test]
+fn a_complete_configuration_is_read() {
+    let config = load(HOMELAB).unwrap();
+    assert_eq!(config.backup_nas().unwrap().address, "192.0.2.11");
+    assert_eq!(config.backup_nas().unwrap().ready.to_string(), "ssh:192.0.2.11");
+    assert_eq!(config.shutdown().unwrap().port, 22);
+}
+
+#[test]
+fn every_complaint_names_the_line_and_what_was_expected() {
+    insta::assert_snapshot!(complaint("end = ", "finish = "), @"");
+    insta::assert_snapshot!(complaint("00:25:90:aa:bb:cc", "00:25:90:aa:bb"), @"");
+    insta::assert_snapshot!(complaint("02:45", "25:45"), @"");
+    insta::assert_snapshot!(complaint("Europe/Paris", "Europe/Atlantis"), @"");
+    insta::assert_snapshot!(complaint("https://192.0.2.10", "http://192.0.2.10"), @"");
+    insta::assert_snapshot!(complaint("https://192.0.2.10", "https://root:secret@192.0.2.10"), @"");
+    insta::assert_snapshot!(complaint("[\"docker_backup to the backup NAS\"]", "[]"), @"");
+    insta::assert_snapshot!(complaint("truenas-core", "windows"), @"");
+    insta::assert_snapshot!(complaint("host_key_sha256", "# host_key_sha256"), @"");
+    insta::assert_snapshot!(complaint("[\"192.0.2.255\"]", "[\"192.0.2.300\"]"), @"");
+    insta::assert_snapshot!(complaint("[window]", "[window"), @"");
+}
+
+#[test]
+fn a_missing_section_is_named_with_what_it_must_hold() {
+    let config = load("").unwrap();
+    insta::assert_snapshot!(config.window().unwrap_err(), @"");
+    insta::assert_snapshot!(config.shutdown().unwrap_err(), @"");
+}
+
+/// The complaint about the password file, with what was done to it.
+fn password_complaint(prepare: impl FnOnce(&Path)) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("repository.password");
+    prepare(&file);
+    let text = HOMELAB.replace("/etc/backup-window/repository.password", file.to_str().unwrap());
+    let config = load(&text).unwrap();
+    let complaint = config
+        .read_secret(&config.repository().unwrap().password_file)
+        .unwrap_err()
+        .to_string();
+    complaint.replace(folder.path().to_str().unwrap(), "FOLDER")
+}
+
+#[test]
+fn a_file_that_cannot_be_used_is_named_with_the_line_that_names_it() {
+    insta::assert_snapshot!(password_complaint(|_| {}), @"");
+    insta::assert_snapshot!(password_complaint(|file| fs::create_dir(file).unwrap()), @"");
+    insta::assert_snapshot!(password_complaint(|file| {
+        fs::write(file, "hunter2\n").unwrap();
+        fs::set_permissions(file, fs::Permissions::from_mode(0o640)).unwrap();
+    }), @"");
+    insta::assert_snapshot!(password_complaint(|file| {
+        fs::write(file, "\n").unwrap();
+        fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+    }), @"");
+}
+
+#[test]
+fn a_secret_is_read_without_its_newline_and_never_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("repository.password");
+    fs::write(&file, "hunter2\n").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let text = HOMELAB.replace("/etc/backup-window/repository.password", file.to_str().unwrap());
+    let config = load(&text).unwrap();
+    let secret = config
+        .read_secret(&config.repository().unwrap().password_file)
+        .unwrap();
+    assert_eq!(secret.expose_secret(), "hunter2");
+    assert!(!format!("{config:?} {secret:?}").contains("hunter2"));
+}

@@ -1,0 +1,196 @@
+//! The night: seven steps, in the order that makes each prove the one before.
+//!
+//! ```text
+//! wake ──► ready ─┐
+//!                 ├─► replicate ──► evidence ──► guard ──► shut down ──► confirm
+//! stacks ─► copied┘
+//! ```
+
+mod report;
+mod switch_off;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reachability::{DownOptions, Probe};
+use remote_shutdown::RemoteShutdown;
+use tokio_util::sync::CancellationToken;
+use truenas_client::TrueNas;
+use wol::Waker;
+
+pub use report::{NightReport, render_step};
+pub use switch_off::{SwitchOff, switch_off};
+
+use crate::clock::Clock;
+use crate::history::{History, HistoryError};
+use crate::step::replicate::ReplicateOptions;
+use crate::step::stacks::{DockerHost, StacksOptions};
+use crate::step::wake::WakeOptions;
+use crate::step::{Outcome, Recorder, Step, StepEnd, StepRecord, prove, replicate, stacks, wake};
+use crate::window::Night;
+
+/// Everything that a night touches.
+#[derive(Debug)]
+pub struct Homelab {
+    /// The time.
+    pub clock: Box<dyn Clock>,
+    /// What sends magic packets.
+    pub waker: Box<dyn Waker>,
+    /// What answers when the backup NAS is ready, and is silent when it is off.
+    pub ready: Box<dyn Probe>,
+    /// The machine whose stacks are backed up.
+    pub docker_host: Box<dyn DockerHost>,
+    /// The NAS that is always on.
+    pub primary: Box<dyn TrueNas>,
+    /// The API of the NAS that sleeps, where it is configured.
+    pub backup: Option<Box<dyn TrueNas>>,
+    /// What switches the NAS off that sleeps.
+    pub shutdown: Box<dyn RemoteShutdown>,
+}
+
+/// How the night goes.
+#[derive(Debug, Clone)]
+pub struct NightOptions {
+    /// How the backup NAS is woken.
+    pub wake: WakeOptions,
+    /// What is backed up.
+    pub stacks: StacksOptions,
+    /// The replication tasks that bring it to the backup NAS.
+    pub replication_tasks: Vec<String>,
+    /// How long to wait between two looks at the replication.
+    pub poll_interval: Duration,
+    /// How it is made sure that the backup NAS is off.
+    pub down: DownOptions,
+    /// Whether the backup NAS is left on at the end.
+    pub keep_up: bool,
+}
+
+/// Runs the night.
+///
+/// Every step leaves its record in the history as soon as it has ended, whatever comes after it.
+///
+/// # Errors
+/// Only when the history cannot be read or written. Everything else that goes wrong is in the
+/// report.
+pub async fn run(
+    homelab: &Homelab,
+    options: &NightOptions,
+    night: Night,
+    history: &History,
+    cancel: &CancellationToken,
+) -> Result<NightReport, HistoryError> {
+    let clock = homelab.clock.as_ref();
+    let mut report = NightReport::begin(night, clock.now());
+    let (woken, saved) = tokio::join!(
+        wake::run(
+            clock,
+            homelab.waker.as_ref(),
+            homelab.ready.as_ref(),
+            &options.wake,
+            cancel
+        ),
+        stacks::run(
+            clock,
+            homelab.docker_host.as_ref(),
+            &night,
+            &options.stacks,
+            cancel
+        ),
+    );
+    let ready = matches!(woken.outcome, Outcome::Wake { ready: true, .. });
+    let backup_ended = match saved.outcome {
+        Outcome::Stacks { backup_ended, .. } => backup_ended,
+        _ => None,
+    };
+    report.add(history, woken)?;
+    report.add(history, saved)?;
+
+    let replicated = replicate_step(homelab, options, &night, ready, backup_ended, cancel).await;
+    let has_ended = matches!(replicated.end, StepEnd::Done | StepEnd::Attention);
+    report.add(history, replicated)?;
+
+    let proven = match backup_ended {
+        Some(backup_ended) if has_ended && !cancel.is_cancelled() => {
+            prove::run(
+                clock,
+                homelab.primary.as_ref(),
+                homelab.backup.as_deref(),
+                &options.replication_tasks,
+                backup_ended,
+            )
+            .await
+        }
+        _ => not_reached(clock, Step::Evidence, "the replication did not end"),
+    };
+    report.add(history, proven)?;
+
+    let woken = history
+        .read(night.date)?
+        .and_then(|known| known.found_off_and_woke());
+    let parts = SwitchOff {
+        clock,
+        ready: homelab.ready.as_ref(),
+        primary: Ok(homelab.primary.as_ref()),
+        backup: homelab.backup.as_deref().ok_or_else(no_backup_api),
+        shutdown: homelab.shutdown.as_ref(),
+        down: &options.down,
+    };
+    for record in switch_off(parts, woken, options.keep_up, cancel).await {
+        report.add(history, record)?;
+    }
+    report.finish(clock.now());
+    Ok(report)
+}
+
+async fn replicate_step(
+    homelab: &Homelab,
+    options: &NightOptions,
+    night: &Night,
+    ready: bool,
+    backup_ended: Option<Timestamp>,
+    cancel: &CancellationToken,
+) -> StepRecord {
+    let clock = homelab.clock.as_ref();
+    if cancel.is_cancelled() {
+        return not_reached(clock, Step::Replicate, "the night was ended by a signal");
+    }
+    let Some(since) = backup_ended else {
+        return not_reached(clock, Step::Replicate, "no stack was saved");
+    };
+    if !ready {
+        return not_reached(clock, Step::Replicate, "the backup NAS is not ready");
+    }
+    let options = ReplicateOptions {
+        tasks: options.replication_tasks.clone(),
+        since,
+        deadline: time_left(night, clock.now()),
+        poll_interval: options.poll_interval,
+    };
+    replicate::run(clock, homelab.primary.as_ref(), &options, cancel).await
+}
+
+/// What is left of the window; of a night that was begun outside it, a whole window.
+#[must_use]
+pub fn time_left(night: &Night, now: Timestamp) -> Duration {
+    let from = if night.is_open_at(now) { now } else { night.start };
+    Duration::try_from(night.end.duration_since(from)).unwrap_or_default()
+}
+
+/// Why the guard cannot know what the backup NAS does.
+#[must_use]
+pub fn no_backup_api() -> String {
+    "its API is not configured: add url and api_key_file to [backup_nas]".to_owned()
+}
+
+/// The record of a step that was not begun because one before it did not succeed.
+pub(crate) fn not_reached(clock: &dyn Clock, step: Step, why: &str) -> StepRecord {
+    Recorder::begin(step, clock).end(StepEnd::NotReached, format!("not begun: {why}"))
+}
+
+/// The record of a step that was not begun because there was nothing for it to do.
+pub(crate) fn not_needed(clock: &dyn Clock, step: Step, why: &str) -> StepRecord {
+    Recorder::begin(step, clock).end(StepEnd::NotNeeded, why)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! From the configuration to the real parts: the thin edge where everything is put together.
+
+mod docker_host;
+
+use std::path::Path;
+use std::time::Duration;
+
+use reachability::{DownOptions, Probe};
+use remote_shutdown::{Deadlines, HostKeyPolicy, KeyFile, RemoteShutdown, SshShutdown, SshTarget};
+use thiserror::Error;
+use truenas_client::{RestClient, RestOptions, Trust, TrueNasError};
+use wol::WakeRequest;
+
+pub use docker_host::{ConfiguredHost, connect_engine, outage_options};
+
+use crate::config::{Config, ConfigError, HostKeySettings, NasApi, TrustSettings};
+use crate::step::wake::WakeOptions;
+
+/// Why the parts could not be put together. All of it is bad configuration.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// The configuration lacks something, or names a file that cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The client of a TrueNAS cannot be made of what the configuration says.
+    #[error("{file}: {section}: the API cannot be used")]
+    Api {
+        /// The configuration file.
+        file: String,
+        /// The section that describes the NAS.
+        section: &'static str,
+        /// Why.
+        source: TrueNasError,
+    },
+}
+
+/// How the backup NAS is woken, and what must answer then.
+///
+/// # Errors
+/// When the configuration does not say it.
+pub fn wake(config: &Config) -> Result<(WakeOptions, Box<dyn Probe>), SetupError> {
+    let nas = config.backup_nas()?;
+    let destinations = nas
+        .broadcast
+        .iter()
+        .cloned()
+        .map(|destination| match &nas.interface {
+            Some(interface) => destination.on_interface(interface.clone()),
+            None => destination,
+        })
+        .collect();
+    let options = WakeOptions {
+        interval: nas.wake_interval,
+        deadline: nas.wake_deadline,
+        ..WakeOptions::new(WakeRequest::new(nas.mac, destinations))
+    };
+    Ok((options, nas.ready.build()))
+}
+
+/// The API of the primary NAS.
+///
+/// # Errors
+/// When the configuration does not say how to reach it, or its key cannot be read.
+pub fn primary_nas(config: &Config) -> Result<RestClient, SetupError> {
+    api(config, &config.primary_nas()?.api, "[primary_nas]")
+}
+
+/// The API of the backup NAS, where the configuration has one.
+///
+/// # Errors
+/// As [`primary_nas`].
+pub fn backup_nas(config: &Config) -> Result<Option<RestClient>, SetupError> {
+    config
+        .backup_nas()?
+        .api
+        .as_ref()
+        .map(|nas| api(config, nas, "[backup_nas]"))
+        .transpose()
+}
+
+fn api(config: &Config, nas: &NasApi, section: &'static str) -> Result<RestClient, SetupError> {
+    let key = config.read_secret(&nas.api_key_file)?;
+    let trust = match &nas.trust {
+        TrustSettings::Certificate(fingerprint) => Trust::Certificate(fingerprint.clone()),
+        TrustSettings::CaFile(file) => Trust::CaFile(config.readable_path(file)?.to_owned()),
+        TrustSettings::PublicRoots => Trust::PublicRoots,
+    };
+    RestClient::new(RestOptions::new(nas.url.clone(), key, trust)).map_err(|source| SetupError::Api {
+        file: display(config.file()),
+        section,
+        source,
+    })
+}
+
+/// How the backup NAS is switched off.
+///
+/// # Errors
+/// When the configuration does not say it, or the key cannot be used.
+pub fn shutdown(config: &Config) -> Result<Box<dyn RemoteShutdown>, SetupError> {
+    let nas = config.backup_nas()?;
+    let settings = config.shutdown()?;
+    let mut key = KeyFile::new(config.secret_path(&settings.key_file)?);
+    if let Some(file) = &settings.passphrase_file {
+        key = key.with_passphrase(config.read_secret(file)?);
+    }
+    let host_key = match &settings.host_key {
+        HostKeySettings::Sha256(fingerprint) => HostKeyPolicy::Sha256(fingerprint.clone()),
+        HostKeySettings::KnownHosts(file) => {
+            HostKeyPolicy::KnownHosts(config.readable_path(file)?.to_owned())
+        }
+    };
+    let target = SshTarget::new(nas.address.clone(), settings.user.clone()).with_port(settings.port);
+    let system = settings.system.clone();
+    Ok(Box::new(SshShutdown::new(target, key, host_key, system, Deadlines::default())))
+}
+
+/// How it is made sure that the backup NAS is off.
+///
+/// # Errors
+/// When the configuration has no `[backup_nas]`.
+pub fn confirmation(config: &Config) -> Result<(DownOptions, Box<dyn Probe>), SetupError> {
+    let nas = config.backup_nas()?;
+    let options = DownOptions {
+        silence: nas.silent_for,
+        deadline: nas.off_deadline,
+        timeout: Duration::from_secs(3),
+        interval: Duration::from_secs(1),
+        ..DownOptions::default()
+    };
+    Ok((options, nas.ready.build()))
+}
+
+fn display(path: &Path) -> String {
+    path.display().to_string()
+}

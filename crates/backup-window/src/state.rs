@@ -1,0 +1,51 @@
+//! The state directory: what must outlive a command.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use crate::history::History;
+
+/// The state directory and the names of what lies in it.
+#[derive(Debug, Clone)]
+pub struct StateDir {
+    path: PathBuf,
+}
+
+impl StateDir {
+    /// Uses the directory at `path`, and creates it, for its owner alone, when it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+        })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What to start again, while an outage lasts.
+    #[must_use]
+    pub fn outage_journal(&self) -> PathBuf {
+        self.path.join("outage.json")
+    }
+
+    /// Held by the one run that may stop stacks or switch a NAS off.
+    #[must_use]
+    pub fn lock(&self) -> PathBuf {
+        self.path.join("lock")
+    }
+
+    /// What happened, night by night.
+    #[must_use]
+    pub fn history(&self) -> History {
+        History::in_folder(self.path.join("history"))
+    }
+}

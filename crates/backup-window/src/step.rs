@@ -1,0 +1,313 @@
+//! The seven steps of a night, and the record that each leaves.
+
+pub mod confirm;
+pub mod guard;
+pub mod prove;
+pub mod replicate;
+pub mod shut_down;
+pub mod stacks;
+pub mod wake;
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Clock;
+use crate::evidence::{Evidence, Fact};
+use crate::exit::Exit;
+
+/// A step of the night.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Wake the backup NAS and wait until it is ready.
+    Wake,
+    /// Back up the stacks.
+    Stacks,
+    /// Wait until the replication has brought tonight's backup over.
+    Replicate,
+    /// Find tonight's snapshot on both NAS.
+    Evidence,
+    /// Decide whether the backup NAS may be switched off.
+    Guard,
+    /// Switch it off.
+    ShutDown,
+    /// Make sure that it is off.
+    Confirm,
+}
+
+impl Step {
+    /// All steps, in the order of the night.
+    pub const ALL: [Self; 7] = [
+        Self::Wake,
+        Self::Stacks,
+        Self::Replicate,
+        Self::Evidence,
+        Self::Guard,
+        Self::ShutDown,
+        Self::Confirm,
+    ];
+
+    /// The name of the step in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Wake => "wake",
+            Self::Stacks => "stacks",
+            Self::Replicate => "replicate",
+            Self::Evidence => "evidence",
+            Self::Guard => "guard",
+            Self::ShutDown => "shut down",
+            Self::Confirm => "confirm",
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepEnd {
+    /// Done, and proven.
+    Done,
+    /// Done, but something needs attention.
+    Attention,
+    /// Failed.
+    Failed,
+    /// Its deadline passed.
+    DeadlinePassed,
+    /// Refused, because it would not have been safe.
+    Refused,
+    /// Not begun, by intention: there was nothing that it should have done.
+    NotNeeded,
+    /// Not begun, because a step before it did not succeed.
+    NotReached,
+    /// Ended by a signal.
+    Cancelled,
+}
+
+impl StepEnd {
+    /// What the step contributes to the exit code. A step that was not reached contributes nothing:
+    /// the step that kept it from being reached does.
+    #[must_use]
+    pub fn exit(self) -> Exit {
+        match self {
+            Self::Done | Self::NotNeeded | Self::NotReached | Self::Cancelled => Exit::Done,
+            Self::Attention => Exit::Attention,
+            Self::Failed => Exit::Failed,
+            Self::DeadlinePassed => Exit::DeadlinePassed,
+            Self::Refused => Exit::Refused,
+        }
+    }
+}
+
+/// What a step leaves behind: in the report, and in the history for the steps after it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// Which step.
+    pub step: Step,
+    /// When it began.
+    pub began: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// How it ended.
+    pub end: StepEnd,
+    /// What came of it, in one sentence.
+    pub summary: String,
+    /// What proves it.
+    pub evidence: Vec<Evidence>,
+    /// What somebody should look at.
+    pub attention: Vec<String>,
+    /// What later steps need to know, as values.
+    pub outcome: Outcome,
+}
+
+impl StepRecord {
+    /// How long the step took, by the wall clock.
+    #[must_use]
+    pub fn took(&self) -> SignedDuration {
+        self.ended.duration_since(self.began)
+    }
+}
+
+/// What a step hands on to later steps and to other commands of the same night.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Nothing.
+    None,
+    /// Of the wake.
+    Wake {
+        /// Whether the NAS was seen to be off before the first packet was sent.
+        found_off: bool,
+        /// Whether its service answers now.
+        ready: bool,
+    },
+    /// Of the stacks.
+    Stacks {
+        /// When the last snapshot was complete in the repository, if there is any. What was saved
+        /// is worth bringing over even when another stack failed.
+        backup_ended: Option<Timestamp>,
+        /// What was saved.
+        saved: Vec<SavedStack>,
+    },
+    /// Of the guard.
+    Guard {
+        /// Whether the NAS is to be switched off now.
+        switch_off: bool,
+    },
+    /// Of the confirmation.
+    Confirm {
+        /// Whether the NAS is off.
+        off: bool,
+    },
+}
+
+/// A stack that was saved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SavedStack {
+    /// The stack.
+    pub stack: String,
+    /// Its snapshot in the repository.
+    pub snapshot: String,
+    /// How long its group was down, in milliseconds; absent where nothing had to be stopped.
+    pub outage_milliseconds: Option<u64>,
+    /// What the repository grew by.
+    pub added_bytes: u64,
+}
+
+/// Collects a step's record while the step goes on.
+#[derive(Debug)]
+pub struct Recorder<'a> {
+    clock: &'a dyn Clock,
+    step: Step,
+    began: Timestamp,
+    evidence: Vec<Evidence>,
+    attention: Vec<String>,
+    outcome: Outcome,
+}
+
+impl<'a> Recorder<'a> {
+    /// Begins the record of `step`, now.
+    #[must_use]
+    pub fn begin(step: Step, clock: &'a dyn Clock) -> Self {
+        tracing::info!(%step, "begins");
+        Self {
+            clock,
+            step,
+            began: clock.now(),
+            evidence: Vec::new(),
+            attention: Vec::new(),
+            outcome: Outcome::None,
+        }
+    }
+
+    /// When the step began.
+    #[must_use]
+    pub fn began(&self) -> Timestamp {
+        self.began
+    }
+
+    /// Adds an observation that was made now.
+    pub fn saw(&mut self, source: impl Into<String>, fact: Fact) {
+        let now = self.clock.now();
+        self.saw_at(now, source, fact);
+    }
+
+    /// Adds an observation that was made at `at`.
+    pub fn saw_at(&mut self, at: Timestamp, source: impl Into<String>, fact: Fact) {
+        let evidence = Evidence {
+            at,
+            source: source.into(),
+            fact,
+        };
+        tracing::info!(step = %self.step, "{evidence}");
+        self.evidence.push(evidence);
+    }
+
+    /// Adds something that somebody should look at.
+    pub fn needs_attention(&mut self, what: impl Into<String>) {
+        let what = what.into();
+        tracing::warn!(step = %self.step, "{what}");
+        self.attention.push(what);
+    }
+
+    /// Sets what later steps need to know.
+    pub fn hand_on(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+
+    /// Ends the record. A step that would be done but has something that needs attention ends as
+    /// that; a step that claims to be done without any evidence has failed (I3).
+    #[must_use]
+    pub fn end(self, end: StepEnd, summary: impl Into<String>) -> StepRecord {
+        let mut summary = summary.into();
+        let end = match end {
+            StepEnd::Done if self.evidence.is_empty() => {
+                summary = format!("{summary}, but nothing proves it");
+                StepEnd::Failed
+            }
+            StepEnd::Done if !self.attention.is_empty() => StepEnd::Attention,
+            end => end,
+        };
+        tracing::info!(step = %self.step, ?end, "{summary}");
+        StepRecord {
+            step: self.step,
+            began: self.began,
+            ended: self.clock.now(),
+            end,
+            summary,
+            evidence: self.evidence,
+            attention: self.attention,
+            outcome: self.outcome,
+        }
+    }
+}
+
+/// An error of one of the library crates as a sentence. Their messages name what was tried, so that
+/// they continue "failed to"; what lies behind an error is added to it.
+#[must_use]
+pub fn failed_to(error: &dyn std::error::Error) -> String {
+    format!("failed to {}", chain(error))
+}
+
+/// An error and what lies behind it, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SimulatedClock;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_step_that_claims_to_be_done_without_evidence_has_failed() {
+        let clock = SimulatedClock::starting_at(Timestamp::UNIX_EPOCH);
+        let record = Recorder::begin(Step::Wake, &clock).end(StepEnd::Done, "woken");
+        assert_eq!(record.end, StepEnd::Failed);
+        assert_eq!(record.summary, "woken, but nothing proves it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_step_that_is_done_with_a_remark_needs_attention() {
+        let clock = SimulatedClock::starting_at(Timestamp::UNIX_EPOCH);
+        let mut recorder = Recorder::begin(Step::Wake, &clock);
+        recorder.saw("ssh:nas", Fact::Answered { detail: "SSH-2.0".into() });
+        recorder.needs_attention("it took very long");
+        assert_eq!(recorder.end(StepEnd::Done, "woken").end, StepEnd::Attention);
+    }
+}

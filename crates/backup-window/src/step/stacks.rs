@@ -1,0 +1,437 @@
+//! Back up the stacks, group by group: stop, save, start, and see everything run again.
+
+mod problems;
+mod running;
+mod sources;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use backup_store::{BackupRequest, BackupSummary, Store, StoreError};
+use docker_stacks::{
+    Engine, EngineError, GroupPlan, Journal, OutageOptions, OutageReport, Plan, PlanRules,
+    Stack, StackPlan, WorkEnd, find_stacks, outage, plan, recover,
+};
+use tokio_util::sync::CancellationToken;
+
+use self::running::Running;
+use super::{Outcome, Recorder, SavedStack, Step, StepEnd, StepRecord, chain, failed_to};
+use crate::clock::Clock;
+use crate::evidence::Fact;
+use crate::mount::{Mounted, NotMounted};
+use crate::window::Night;
+
+/// The machine whose stacks are backed up, and the NAS path that they go to.
+///
+/// # Contract
+/// Nothing is written before [`DockerHost::check_mount`] has said that the NAS is there.
+#[async_trait]
+pub trait DockerHost: Debug + Send + Sync + 'static {
+    /// The engine, connected.
+    ///
+    /// # Errors
+    /// When there is none, or it does not answer.
+    async fn engine(&self) -> Result<Arc<dyn Engine>, EngineError>;
+
+    /// Whether the NAS path is the mounted NAS (I9).
+    ///
+    /// # Errors
+    /// When it is not, or that is not known.
+    fn check_mount(&self) -> Result<Mounted, NotMounted>;
+
+    /// The repository, opened for the whole step.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be opened.
+    async fn store(&self) -> Result<Arc<dyn Store>, StoreError>;
+
+    /// Where an outage is written down while it lasts.
+    fn journal(&self) -> &dyn Journal;
+
+    /// The name under which this machine's snapshots are kept.
+    fn host_name(&self) -> &str;
+}
+
+/// Whether stacks may be stopped outside the window (I8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// Only while the window is open.
+    WithinWindow,
+    /// Now: somebody asked for it.
+    Now,
+}
+
+/// What to back up, and how.
+#[derive(Debug, Clone)]
+pub struct StacksOptions {
+    /// What is left alone.
+    pub rules: PlanRules,
+    /// Only the stacks of these names; all of them when empty.
+    pub only: Vec<String>,
+    /// Whether the window counts.
+    pub permission: Permission,
+    /// How containers are stopped and started.
+    pub outage: OutageOptions,
+}
+
+/// Finds the stacks and decides what is done with each, without touching any.
+///
+/// # Errors
+/// When the engine does not answer.
+pub async fn plan_stacks(engine: &dyn Engine, options: &StacksOptions) -> Result<Plan, EngineError> {
+    let stacks = find_stacks(engine.containers().await?);
+    plan_found(engine, &stacks, options).await
+}
+
+async fn plan_found(
+    engine: &dyn Engine,
+    stacks: &[Stack],
+    options: &StacksOptions,
+) -> Result<Plan, EngineError> {
+    let volumes = engine.volumes().await?;
+    let mut plan = plan(stacks, &volumes, &options.rules);
+    if !options.only.is_empty() {
+        // Whole groups: a stack that shares its data cannot be backed up without the others.
+        plan.groups.retain(|group| {
+            group
+                .stacks
+                .iter()
+                .any(|stack| options.only.iter().any(|name| name == stack.name.as_str()))
+        });
+    }
+    Ok(plan)
+}
+
+/// Backs the stacks up.
+pub async fn run(
+    clock: &dyn Clock,
+    host: &dyn DockerHost,
+    night: &Night,
+    options: &StacksOptions,
+    cancel: &CancellationToken,
+) -> StepRecord {
+    let mut recorder = Recorder::begin(Step::Stacks, clock);
+    recorder.hand_on(Outcome::Stacks {
+        backup_ended: None,
+        saved: Vec::new(),
+    });
+    if options.permission == Permission::WithinWindow && !night.is_open_at(clock.now()) {
+        return recorder.end(
+            StepEnd::Refused,
+            format!(
+                "nothing was stopped, because the window is closed: it is open from {} to {}; \
+                 run with --now to back up all the same",
+                night.start, night.end
+            ),
+        );
+    }
+    if let Err(why) = host.check_mount() {
+        return recorder.end(
+            StepEnd::Refused,
+            format!("nothing was stopped, because the NAS is not there: {}", chain(&why)),
+        );
+    }
+    let engine = match host.engine().await {
+        Ok(engine) => engine,
+        Err(error) => return recorder.end(StepEnd::Failed, failed_to(&error)),
+    };
+    if let Err(error) = finish_earlier_outage(&mut recorder, engine.as_ref(), host, options).await {
+        return recorder.end(StepEnd::Failed, error);
+    }
+    let store = match host.store().await {
+        Ok(store) => store,
+        Err(error) => return recorder.end(StepEnd::Failed, failed_to(&error)),
+    };
+    let containers = match engine.containers().await {
+        Ok(containers) => containers,
+        Err(error) => return recorder.end(StepEnd::Failed, failed_to(&error)),
+    };
+    let before = Running::of(&containers);
+    let stacks = find_stacks(containers);
+    let plan = match plan_found(engine.as_ref(), &stacks, options).await {
+        Ok(plan) => plan,
+        Err(error) => return recorder.end(StepEnd::Failed, failed_to(&error)),
+    };
+    for warning in &plan.warnings {
+        recorder.needs_attention(warning.clone());
+    }
+
+    let mut run = Run {
+        clock,
+        host,
+        engine: engine.as_ref(),
+        store: store.as_ref(),
+        night,
+        options,
+        cancel,
+        stacks: &stacks,
+        saved: Vec::new(),
+        worst: StepEnd::Done,
+        failures: Vec::new(),
+    };
+    for group in &plan.groups {
+        run.group(&mut recorder, group).await;
+    }
+    let Run {
+        saved,
+        worst,
+        failures,
+        ..
+    } = run;
+    see_everything_run_again(&mut recorder, engine.as_ref(), &before).await;
+    let ended = clock.now();
+    let summary = summarise(&saved, &failures, cancel.is_cancelled());
+    recorder.hand_on(Outcome::Stacks {
+        backup_ended: (!saved.is_empty()).then_some(ended),
+        saved,
+    });
+    let end = if cancel.is_cancelled() {
+        StepEnd::Cancelled
+    } else {
+        worst
+    };
+    recorder.end(end, summary)
+}
+
+/// Starts again what an earlier run that was killed left stopped (I11).
+async fn finish_earlier_outage(
+    recorder: &mut Recorder<'_>,
+    engine: &dyn Engine,
+    host: &dyn DockerHost,
+    options: &StacksOptions,
+) -> Result<(), String> {
+    match recover(engine, host.journal(), &options.outage).await {
+        Ok(None) => Ok(()),
+        Ok(Some(report)) => {
+            for remark in problems::of_recovery(&report) {
+                recorder.needs_attention(remark);
+            }
+            Ok(())
+        }
+        Err(error) => Err(format!(
+            "an earlier run left stacks stopped, and nothing else is stopped before they run: {}",
+            failed_to(&error)
+        )),
+    }
+}
+
+async fn see_everything_run_again(
+    recorder: &mut Recorder<'_>,
+    engine: &dyn Engine,
+    before: &Running,
+) {
+    match engine.containers().await {
+        Ok(after) => {
+            let missing = before.missing_from(&after);
+            if missing.is_empty() {
+                recorder.saw(
+                    engine.endpoint(),
+                    Fact::RunningAsBefore {
+                        containers: before.len(),
+                    },
+                );
+            }
+            for what in missing {
+                recorder.needs_attention(what);
+            }
+        }
+        Err(error) => recorder.needs_attention(format!(
+            "whether everything runs again is not known: {}",
+            failed_to(&error)
+        )),
+    }
+}
+
+fn summarise(saved: &[SavedStack], failures: &[String], cancelled: bool) -> String {
+    let stacks = match saved.len() {
+        0 => "no stack was saved".to_owned(),
+        1 => "1 stack saved".to_owned(),
+        count => format!("{count} stacks saved"),
+    };
+    let longest = saved.iter().filter_map(|stack| stack.outage_milliseconds).max();
+    let mut summary = match longest {
+        Some(milliseconds) => format!(
+            "{stacks}; the longest outage took {}.{} s",
+            milliseconds / 1000,
+            milliseconds % 1000 / 100
+        ),
+        None => stacks,
+    };
+    if !failures.is_empty() {
+        summary = format!("{summary}; {}", failures.join("; "));
+    }
+    if cancelled {
+        summary = format!("{summary}; ended by a signal, after everything was started again");
+    }
+    summary
+}
+
+/// The step while it goes through the groups.
+struct Run<'a> {
+    clock: &'a dyn Clock,
+    host: &'a dyn DockerHost,
+    engine: &'a dyn Engine,
+    store: &'a dyn Store,
+    night: &'a Night,
+    options: &'a StacksOptions,
+    cancel: &'a CancellationToken,
+    stacks: &'a [Stack],
+    saved: Vec<SavedStack>,
+    worst: StepEnd,
+    failures: Vec<String>,
+}
+
+impl Run<'_> {
+    async fn group(&mut self, recorder: &mut Recorder<'_>, group: &GroupPlan) {
+        let copied: Vec<&StackPlan> = group
+            .stacks
+            .iter()
+            .filter(|stack| stack.decision.copies())
+            .collect();
+        if copied.is_empty() || self.cancel.is_cancelled() {
+            return;
+        }
+        let names = copied
+            .iter()
+            .map(|stack| stack.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ");
+        if let Err((end, why)) = self.may_begin() {
+            self.fail(end, format!("{names} not saved: {why}"));
+            return;
+        }
+        let save = self.save(&copied);
+        if group.stop_order.is_empty() {
+            let results = tokio::select! {
+                results = save => results,
+                () = self.cancel.cancelled() => return,
+            };
+            self.record_saves(recorder, &names, None, results);
+            return;
+        }
+        let report = outage(
+            self.engine,
+            self.host.journal(),
+            group,
+            self.clock.now(),
+            &self.options.outage,
+            self.cancel.cancelled(),
+            save,
+        )
+        .await;
+        self.record_outage(recorder, &names, report);
+    }
+
+    /// Looked at again before every group: a window closes and a NAS disappears in between (I8, I9).
+    fn may_begin(&self) -> Result<(), (StepEnd, String)> {
+        if self.options.permission == Permission::WithinWindow
+            && !self.night.is_open_at(self.clock.now())
+        {
+            return Err((StepEnd::DeadlinePassed, "the window has closed".to_owned()));
+        }
+        match self.host.check_mount() {
+            Ok(_) => Ok(()),
+            Err(why) => Err((StepEnd::Failed, format!("the NAS is gone: {}", chain(&why)))),
+        }
+    }
+
+    async fn save(&self, stacks: &[&StackPlan]) -> Vec<(String, Result<BackupSummary, StoreError>)> {
+        let mut results = Vec::new();
+        for stack in stacks {
+            let containers = self
+                .stacks
+                .iter()
+                .filter(|found| found.name == stack.name && found.kind == stack.kind)
+                .flat_map(|found| &found.containers);
+            let started_at = self.clock.now();
+            let result = match sources::of_stack(stack, containers, started_at) {
+                Ok(sources) => {
+                    let request = BackupRequest {
+                        stack: stack.name.to_string(),
+                        host: self.host.host_name().to_owned(),
+                        started_at,
+                        sources,
+                        tags: Vec::new(),
+                    };
+                    self.store.back_up(request).await
+                }
+                Err(error) => Err(error),
+            };
+            results.push((stack.name.to_string(), result));
+        }
+        results
+    }
+
+    fn record_outage(
+        &mut self,
+        recorder: &mut Recorder<'_>,
+        names: &str,
+        report: OutageReport<Vec<(String, Result<BackupSummary, StoreError>)>>,
+    ) {
+        for problem in problems::of_outage(&report) {
+            recorder.needs_attention(problem);
+        }
+        match report.work {
+            WorkEnd::Finished(results) => {
+                self.record_saves(recorder, names, Some(report.outage), results);
+            }
+            WorkEnd::Cancelled => {}
+            WorkEnd::Panicked(message) => {
+                self.fail(StepEnd::Failed, format!("{names} not saved: {message}"));
+            }
+            WorkEnd::NotRun { why } => self.fail(StepEnd::Failed, format!("{names} not saved: {why}")),
+        }
+    }
+
+    fn record_saves(
+        &mut self,
+        recorder: &mut Recorder<'_>,
+        names: &str,
+        outage: Option<std::time::Duration>,
+        results: Vec<(String, Result<BackupSummary, StoreError>)>,
+    ) {
+        tracing::debug!(names, ?outage, "saved");
+        for (stack, result) in results {
+            match result {
+                Ok(summary) => {
+                    for unreadable in &summary.unreadable {
+                        recorder.needs_attention(format!(
+                            "{stack}: {} could not be read: {}",
+                            unreadable.path.display(),
+                            unreadable.reason
+                        ));
+                    }
+                    recorder.saw(
+                        self.store.location(),
+                        Fact::SnapshotSaved {
+                            stack: stack.clone(),
+                            snapshot: format!("{:#}", summary.snapshot),
+                            files: summary.files,
+                            processed_bytes: summary.processed_bytes,
+                            added_bytes: summary.added_bytes,
+                        },
+                    );
+                    self.saved.push(SavedStack {
+                        stack,
+                        snapshot: format!("{:#}", summary.snapshot),
+                        outage_milliseconds: outage
+                            .map(|outage| u64::try_from(outage.as_millis()).unwrap_or(u64::MAX)),
+                        added_bytes: summary.added_bytes,
+                    });
+                }
+                Err(error) => {
+                    self.fail(StepEnd::Failed, format!("{stack} not saved: {}", failed_to(&error)));
+                }
+            }
+        }
+    }
+
+    fn fail(&mut self, end: StepEnd, why: String) {
+        tracing::error!("{why}");
+        self.failures.push(why);
+        if self.worst == StepEnd::Done || end == StepEnd::Failed {
+            self.worst = end;
+        }
+    }
+}

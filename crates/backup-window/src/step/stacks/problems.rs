@@ -1,0 +1,53 @@
+//! What an outage left for somebody to look at, in sentences.
+
+use docker_stacks::{
+    ContainerReport, NotRunning, OutageReport, RecoveryReport, StartEnd, StopEnd, Stopped,
+};
+
+/// What somebody should look at after an outage.
+pub(super) fn of_outage<T>(report: &OutageReport<T>) -> Vec<String> {
+    let mut problems: Vec<String> = report.containers.iter().flat_map(of_container).collect();
+    problems.extend(report.not_running.iter().map(of_missing));
+    problems.extend(report.warnings.iter().cloned());
+    problems
+}
+
+/// What somebody should know after the outage of an earlier run was ended.
+pub(super) fn of_recovery(report: &RecoveryReport) -> Vec<String> {
+    let stacks: Vec<&str> = report.stacks.iter().map(|stack| stack.as_str()).collect();
+    let mut problems = vec![format!(
+        "an earlier run that began at {} had left {} stopped; they were started again",
+        report.begun_at,
+        stacks.join(", ")
+    )];
+    problems.extend(report.not_running.iter().map(of_missing));
+    problems.extend(report.warnings.iter().cloned());
+    problems
+}
+
+fn of_container(report: &ContainerReport) -> Vec<String> {
+    let name = &report.container.name;
+    let mut problems = Vec::new();
+    match &report.stop {
+        StopEnd::Stopped(Stopped::Killed) => problems.push(format!(
+            "{name} did not stop in time and was killed, so its data may not be clean; give it a \
+             longer stop_grace_period in its Compose file"
+        )),
+        StopEnd::Failed { why } => problems.push(format!("{name} could not be stopped: {why}")),
+        StopEnd::NotAsked | StopEnd::Stopped(_) => {}
+    }
+    if let StartEnd::Unhealthy { why } = &report.start {
+        problems.push(format!("{name} is not healthy after its start: {why}"));
+    }
+    if report.disturbed {
+        problems.push(format!(
+            "something else started {name} during the outage, so its copy may not be clean"
+        ));
+    }
+    problems
+}
+
+fn of_missing(missing: &NotRunning) -> String {
+    let name = &missing.container.name;
+    format!("{name} does not run: {}; look at `docker logs {name}`", missing.why)
+}

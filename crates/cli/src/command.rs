@@ -1,0 +1,73 @@
+//! A binary's way from its arguments to its exit code.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use backup_window::exit::Exit;
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::Global;
+use crate::failure::Failure;
+use crate::session::Session;
+
+/// A binary's command line, and what it does.
+///
+/// The binaries are the only callers; it is public so that each can be one call of [`main`].
+pub trait Command: Parser {
+    /// The options that every command takes.
+    fn global(&self) -> &Global;
+
+    /// Carries the command out.
+    fn run(self, session: Session) -> impl Future<Output = Result<Exit, Failure>>;
+}
+
+/// Parses the arguments, carries the command out, and gives the exit code.
+///
+/// Wrong arguments end the process with code 2, as clap does it.
+#[must_use]
+pub fn main<C: Command>() -> ExitCode {
+    let command = C::parse();
+    start_talking(command.global());
+    let result = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(&error))
+        .and_then(|runtime| {
+            let result = runtime.block_on(async {
+                let session = Session::begin(command.global().clone())?;
+                let signals = session.signals().clone();
+                let exit = command.run(session).await?;
+                Ok(signals.exit().unwrap_or(exit))
+            });
+            // A thread that is stuck in a system call must not keep a finished run from ending.
+            runtime.shutdown_background();
+            result
+        });
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            tracing::error!("{failure}");
+            failure.exit().into()
+        }
+    }
+}
+
+/// Talks on standard error, so that standard output holds nothing but the result.
+fn start_talking(global: &Global) {
+    let level = match (global.quiet, global.verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "warn,backup_window=info,backup_window_cli=info",
+        (false, 2) => "info",
+        (false, _) => "debug",
+    };
+    let filter = EnvFilter::try_from_env("BACKUP_WINDOW_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .without_time()
+        .init();
+}

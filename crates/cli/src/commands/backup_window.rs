@@ -1,0 +1,127 @@
+//! `backup-window`: the whole night as one supervised run.
+
+mod check;
+mod history;
+
+use ::backup_window::clock::SystemClock;
+use ::backup_window::config::Config;
+use ::backup_window::exit::Exit;
+use ::backup_window::night::{self, Homelab, NightOptions};
+use ::backup_window::setup::{self, ConfiguredHost, SetupError};
+use ::backup_window::state::StateDir;
+use ::backup_window::step::stacks::Permission;
+use clap::{Args, Parser, Subcommand};
+use jiff::civil::Date;
+use wol::UdpWaker;
+
+use super::docker_backup;
+use crate::args::{EXIT_CODES, Global};
+use crate::command::Command;
+use crate::failure::Failure;
+use crate::session::Session;
+
+/// Keep a homelab's night safe: wake the backup NAS, back up the Docker stacks, wait for the
+/// replication, prove it, and switch the NAS off again.
+///
+/// One supervised run that acts on evidence instead of the clock. Its steps are also there one by
+/// one: nas-wake, docker-backup, nas-replication and nas-shutdown.
+#[derive(Debug, Parser)]
+#[command(name = "backup-window", version, after_help = EXIT_CODES)]
+pub struct BackupWindow {
+    #[command(subcommand)]
+    action: Action,
+
+    #[command(flatten)]
+    global: Global,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Run the night.
+    Run(RunArgs),
+    /// Check the configuration and all that it names, without stopping, waking or writing anything.
+    Check,
+    /// Show what happened in earlier nights.
+    History {
+        /// The night, by the date on which it began [default: a line for each].
+        date: Option<Date>,
+    },
+    /// Start what a run that was killed left stopped.
+    Recover,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// Run now, also outside the window.
+    #[arg(long)]
+    now: bool,
+
+    /// Leave the backup NAS on at the end.
+    #[arg(long)]
+    keep_up: bool,
+}
+
+impl Command for BackupWindow {
+    fn global(&self) -> &Global {
+        &self.global
+    }
+
+    async fn run(self, session: Session) -> Result<Exit, Failure> {
+        match self.action {
+            Action::Run(args) => run(&session, &args).await,
+            Action::Check => check::run(&session).await,
+            Action::History { date } => history::run(&session, date),
+            Action::Recover => docker_backup::recover(&session).await,
+        }
+    }
+}
+
+async fn run(session: &Session, args: &RunArgs) -> Result<Exit, Failure> {
+    let config = session.config()?;
+    let night = session.night(&config)?;
+    let state = session.state(Some(&config))?;
+    let (homelab, options) =
+        put_together(&config, &state, args).map_err(|error| Failure::usage(&error))?;
+    let _lock = session.lock(&state, "backup-window run")?;
+    let report = night::run(&homelab, &options, night, &state.history(), session.cancelled())
+        .await
+        .map_err(|error| Failure::failed(&error))?;
+    let time_zone = session.time_zone(Some(&config));
+    session.output().write(&report, || report.render(&time_zone))?;
+    Ok(report.exit)
+}
+
+/// Puts everything together before anything is done, so that a mistake in the configuration ends
+/// the run before it has begun.
+fn put_together(
+    config: &Config,
+    state: &StateDir,
+    args: &RunArgs,
+) -> Result<(Homelab, NightOptions), SetupError> {
+    let (wake, ready) = setup::wake(config)?;
+    let (down, _) = setup::confirmation(config)?;
+    let permission = if args.now {
+        Permission::Now
+    } else {
+        Permission::WithinWindow
+    };
+    let homelab = Homelab {
+        clock: Box::new(SystemClock),
+        waker: Box::new(UdpWaker),
+        ready,
+        docker_host: Box::new(ConfiguredHost::new(config, state)?),
+        primary: Box::new(setup::primary_nas(config)?),
+        backup: setup::backup_nas(config)?.map(|nas| Box::new(nas) as Box<dyn truenas_client::TrueNas>),
+        shutdown: setup::shutdown(config)?,
+    };
+    let primary = config.primary_nas()?;
+    let options = NightOptions {
+        wake,
+        stacks: ConfiguredHost::options(config, Vec::new(), permission),
+        replication_tasks: primary.replication_tasks.clone(),
+        poll_interval: primary.poll_interval,
+        down,
+        keep_up: args.keep_up,
+    };
+    Ok((homelab, options))
+}

@@ -1,0 +1,122 @@
+//! `backup-window check`: is everything there that a night needs?
+
+use backup_window::config::Config;
+use backup_window::exit::Exit;
+use backup_window::mount;
+use backup_window::setup::{self, ConfiguredHost, connect_engine};
+use backup_window::step::failed_to;
+use docker_stacks::Engine;
+use serde::Serialize;
+use truenas_client::TrueNas;
+
+use crate::failure::{Failure, sentence};
+use crate::session::Session;
+
+#[derive(Debug, Serialize)]
+struct Checked {
+    part: &'static str,
+    ok: bool,
+    found: String,
+}
+
+pub(super) async fn run(session: &Session) -> Result<Exit, Failure> {
+    let config = session.config()?;
+    let state = session.state(Some(&config))?;
+    // What is wrong with the configuration itself is said first, and alone.
+    ConfiguredHost::new(&config, &state)
+        .and_then(|_| setup::wake(&config))
+        .and_then(|_| setup::shutdown(&config))
+        .map_err(|error| Failure::usage(&error))?;
+    session.night(&config)?;
+    let checks = vec![
+        engine(&config).await,
+        mounted(&config)?,
+        primary(&config).await?,
+        backup(&config)?,
+    ];
+    session.output().write(&checks, || {
+        checks
+            .iter()
+            .map(|check| {
+                let mark = if check.ok { "[ok]  " } else { "[FAIL]" };
+                format!("{mark} {:<12} {}", check.part, check.found)
+            })
+            .collect::<Vec<_>>()
+            .join("\n")
+    })?;
+    Ok(if checks.iter().all(|check| check.ok) {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}
+
+async fn engine(config: &Config) -> Checked {
+    let found = match connect_engine(config).await {
+        Ok(engine) => engine
+            .version()
+            .await
+            .map(|version| format!("{} is version {}", engine.endpoint(), version.version)),
+        Err(error) => Err(error),
+    };
+    checked("engine", found.map_err(|error| failed_to(&error)))
+}
+
+fn mounted(config: &Config) -> Result<Checked, Failure> {
+    let repository = config.repository().map_err(|error| Failure::usage(&error))?;
+    let found = mount::check(&repository.path, &repository.mount)
+        .map(|mounted| {
+            format!(
+                "{} ({}) is mounted on {}",
+                mounted.source,
+                mounted.file_system,
+                mounted.mount_point.display()
+            )
+        })
+        .map_err(|error| sentence(&error));
+    Ok(checked("NAS path", found))
+}
+
+async fn primary(config: &Config) -> Result<Checked, Failure> {
+    let nas = setup::primary_nas(config).map_err(|error| Failure::usage(&error))?;
+    let wanted = &config
+        .primary_nas()
+        .map_err(|error| Failure::usage(&error))?
+        .replication_tasks;
+    let found = match nas.replication_tasks().await {
+        Err(error) => Err(failed_to(&error)),
+        Ok(tasks) => match wanted.iter().find(|name| !tasks.iter().any(|task| task.name == **name)) {
+            Some(missing) => {
+                let names: Vec<String> = tasks.iter().map(|task| format!("\"{}\"", task.name)).collect();
+                Err(format!(
+                    "{} has no replication task \"{missing}\": it has {}",
+                    nas.url(),
+                    names.join(", ")
+                ))
+            }
+            None => Ok(format!("{} has the replication tasks", nas.url())),
+        },
+    };
+    Ok(checked("primary NAS", found))
+}
+
+/// The backup NAS sleeps by day, so only what is needed to speak to it is looked at.
+fn backup(config: &Config) -> Result<Checked, Failure> {
+    let found = match setup::backup_nas(config).map_err(|error| Failure::usage(&error))? {
+        Some(nas) => Ok(format!("{} will be asked for evidence and by the guard", nas.url())),
+        None => Err(format!(
+            "it would never be switched off, because whether a scrub runs cannot be known: {}",
+            backup_window::night::no_backup_api()
+        )),
+    };
+    Ok(checked("backup NAS", found))
+}
+
+fn checked(part: &'static str, found: Result<String, String>) -> Checked {
+    let ok = found.is_ok();
+    Checked {
+        part,
+        ok,
+        found: found.unwrap_or_else(|why| why),
+    }
+}

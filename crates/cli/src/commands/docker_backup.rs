@@ -1,0 +1,117 @@
+//! `docker-backup`: back up Docker stacks, and get them back.
+
+mod repository;
+mod restore;
+mod run;
+mod show_plan;
+
+use std::path::PathBuf;
+
+use backup_window::exit::Exit;
+use clap::{Args, Parser, Subcommand};
+
+use crate::args::{EXIT_CODES, Global};
+use crate::command::Command;
+use crate::failure::Failure;
+use crate::session::Session;
+
+pub(super) use run::recover;
+
+/// Back up Docker stacks, and get them back.
+///
+/// Stacks are found by themselves: Compose projects, and containers that belong to none. They are
+/// stopped group by group, saved into an encrypted repository in restic's format on the NAS, and
+/// started again, whatever happens in between.
+#[derive(Debug, Parser)]
+#[command(name = "docker-backup", version, after_help = EXIT_CODES)]
+pub struct DockerBackup {
+    #[command(subcommand)]
+    action: Action,
+
+    #[command(flatten)]
+    global: Global,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Create the repository, and its password where there is none yet.
+    Init,
+    /// Show what would be stopped and copied, and why, without touching anything.
+    Plan(Stacks),
+    /// Back up the stacks.
+    Run(RunArgs),
+    /// List what is in the repository.
+    Snapshots {
+        /// Only the snapshots of this stack.
+        stack: Option<String>,
+    },
+    /// Write a stack's files from the repository into a directory.
+    Restore(RestoreArgs),
+    /// Check the repository.
+    Verify {
+        /// How much of the data to read and check, besides the structure.
+        #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
+        read_data: u8,
+    },
+    /// Start what a run that was killed left stopped.
+    Recover,
+}
+
+#[derive(Debug, Args)]
+struct Stacks {
+    /// Only these stacks, and those that share data with them.
+    #[arg(value_name = "STACK")]
+    stacks: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    #[command(flatten)]
+    only: Stacks,
+
+    /// Back up now, also outside the window.
+    #[arg(long)]
+    now: bool,
+
+    /// Show what would be done, as `plan` does, and do nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+struct RestoreArgs {
+    /// The stack.
+    stack: String,
+
+    /// The directory to write into: a new or an empty one. Everything lies beneath it as it does in
+    /// the snapshot: volumes/NAME, binds/PATH, compose/PATH, containers/NAME.json.
+    #[arg(long, value_name = "DIR")]
+    to: PathBuf,
+
+    /// The snapshot, by its identifier or the beginning of it [default: the newest of the stack].
+    #[arg(long, value_name = "ID")]
+    snapshot: Option<String>,
+
+    /// Only this volume, or this path in the snapshot.
+    #[arg(long, value_name = "VOLUME|PATH")]
+    only: Option<String>,
+}
+
+impl Command for DockerBackup {
+    fn global(&self) -> &Global {
+        &self.global
+    }
+
+    async fn run(self, session: Session) -> Result<Exit, Failure> {
+        match self.action {
+            Action::Init => repository::init(&session).await,
+            Action::Plan(only) => show_plan::run(&session, only.stacks).await,
+            Action::Run(args) if args.dry_run => show_plan::run(&session, args.only.stacks).await,
+            Action::Run(args) => run::run(&session, args.only.stacks, args.now).await,
+            Action::Snapshots { stack } => repository::snapshots(&session, stack).await,
+            Action::Restore(args) => restore::run(&session, args).await,
+            Action::Verify { read_data } => repository::verify(&session, read_data).await,
+            Action::Recover => run::recover(&session).await,
+        }
+    }
+}

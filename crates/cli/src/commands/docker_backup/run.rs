@@ -1,0 +1,75 @@
+//! `docker-backup run` and `recover`.
+
+use backup_window::exit::Exit;
+use backup_window::setup::{ConfiguredHost, connect_engine, outage_options};
+use backup_window::step::stacks::{self, DockerHost, Permission};
+use docker_stacks::{FileJournal, RecoveryReport};
+
+use super::show_plan::check_names;
+use crate::failure::{Failure, failed_to};
+use crate::session::Session;
+
+pub(super) async fn run(session: &Session, only: Vec<String>, now: bool) -> Result<Exit, Failure> {
+    let config = session.config()?;
+    let night = session.night(&config)?;
+    let state = session.state(Some(&config))?;
+    let host = ConfiguredHost::new(&config, &state).map_err(|error| Failure::usage(&error))?;
+    let permission = if now {
+        Permission::Now
+    } else {
+        Permission::WithinWindow
+    };
+    let options = ConfiguredHost::options(&config, only, permission);
+    if !options.only.is_empty() {
+        let engine = host
+            .engine()
+            .await
+            .map_err(|error| failed_to(Exit::Failed, &error))?;
+        check_names(engine.as_ref(), &options).await?;
+    }
+    let _lock = session.lock(&state, "docker-backup run")?;
+    let record = stacks::run(&session.clock(), &host, &night, &options, session.cancelled()).await;
+    session.remember(&state, &night, &record)?;
+    session
+        .output()
+        .write_steps(&[record], &session.time_zone(Some(&config)))
+}
+
+/// Needs the engine and the journal only: neither the NAS nor the repository's password, which may
+/// not be there yet when this runs at boot.
+pub(crate) async fn recover(session: &Session) -> Result<Exit, Failure> {
+    let config = session.config()?;
+    let state = session.state(Some(&config))?;
+    let _lock = session.lock(&state, "recover")?;
+    let engine = connect_engine(&config)
+        .await
+        .map_err(|error| failed_to(Exit::Failed, &error))?;
+    let journal = FileJournal::new(state.outage_journal());
+    let report = docker_stacks::recover(&engine, &journal, &outage_options(&config))
+        .await
+        .map_err(|error| failed_to(Exit::Failed, &error))?;
+    session.output().write(&report, || describe(report.as_ref()))?;
+    Ok(match &report {
+        Some(report) if !report.not_running.is_empty() => Exit::Attention,
+        _ => Exit::Done,
+    })
+}
+
+fn describe(report: Option<&RecoveryReport>) -> String {
+    let Some(report) = report else {
+        return "nothing was left stopped".to_owned();
+    };
+    let mut lines = vec![format!("the run that began at {} had left these stopped:", report.begun_at)];
+    for container in &report.containers {
+        let state = if container.start.is_well() {
+            "runs again"
+        } else {
+            "DOES NOT RUN"
+        };
+        lines.push(format!("  {}  {state}", container.container.name));
+    }
+    for missing in &report.not_running {
+        lines.push(format!("  {}: {}", missing.container.name, missing.why));
+    }
+    lines.join("\n")
+}

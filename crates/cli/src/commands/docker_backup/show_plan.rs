@@ -1,0 +1,101 @@
+//! `docker-backup plan`: what would be stopped and copied, and why.
+
+use backup_window::exit::Exit;
+use backup_window::setup::{ConfiguredHost, connect_engine};
+use backup_window::step::stacks::{Permission, StacksOptions, plan_stacks};
+use docker_stacks::{Engine, Mount, MountDecision, MountKind, Plan, StackDecision, find_stacks};
+
+use crate::failure::{Failure, failed_to};
+use crate::session::Session;
+use crate::table::table;
+
+pub(super) async fn run(session: &Session, only: Vec<String>) -> Result<Exit, Failure> {
+    let config = session.config()?;
+    let options = ConfiguredHost::options(&config, only, Permission::Now);
+    let engine = connect_engine(&config)
+        .await
+        .map_err(|error| failed_to(Exit::Failed, &error))?;
+    check_names(&engine, &options).await?;
+    let plan = plan_stacks(&engine, &options)
+        .await
+        .map_err(|error| failed_to(Exit::Failed, &error))?;
+    session.output().write(&plan, || describe(&plan))?;
+    for warning in &plan.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(if plan.warnings.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Attention
+    })
+}
+
+/// A stack that is asked for by a name that none has is a mistake in typing.
+pub(super) async fn check_names(engine: &dyn Engine, options: &StacksOptions) -> Result<(), Failure> {
+    if options.only.is_empty() {
+        return Ok(());
+    }
+    let containers = engine
+        .containers()
+        .await
+        .map_err(|error| failed_to(Exit::Failed, &error))?;
+    let known: Vec<String> = find_stacks(containers)
+        .iter()
+        .map(|stack| stack.name.to_string())
+        .collect();
+    match options.only.iter().find(|name| !known.contains(name)) {
+        None => Ok(()),
+        Some(name) => Err(Failure::text(
+            Exit::Usage,
+            format!("no stack is called {name}: expected one of {}", known.join(", ")),
+        )),
+    }
+}
+
+fn describe(plan: &Plan) -> String {
+    let mut rows = Vec::new();
+    for (index, group) in plan.groups.iter().enumerate() {
+        for stack in &group.stacks {
+            rows.push([
+                (index + 1).to_string(),
+                stack.name.to_string(),
+                match stack.decision {
+                    StackDecision::StopAndCopy => "stop and copy",
+                    StackDecision::CopyWithoutStop => "copy",
+                    StackDecision::StopOnly => "stop only",
+                    _ => "leave alone",
+                }
+                .to_owned(),
+                String::new(),
+                stack.reason.clone(),
+            ]);
+            for mount in &stack.mounts {
+                rows.push([
+                    String::new(),
+                    String::new(),
+                    match mount.decision {
+                        MountDecision::Copy => "  copy",
+                        MountDecision::Skip => "  skip",
+                    }
+                    .to_owned(),
+                    describe_mount(&mount.mount),
+                    mount.reason.clone(),
+                ]);
+            }
+        }
+    }
+    if rows.is_empty() {
+        return "no stacks were found".to_owned();
+    }
+    table(["GROUP", "STACK", "WHAT", "MOUNT", "WHY"], rows)
+}
+
+fn describe_mount(mount: &Mount) -> String {
+    let destination = mount.destination.display();
+    match &mount.kind {
+        MountKind::Volume { name, .. } => format!("volume {name} on {destination}"),
+        MountKind::Tmpfs => format!("tmpfs on {destination}"),
+        MountKind::Other(kind) => format!("{kind} on {destination}"),
+        _ => format!("{} on {destination}", mount.source.display()),
+    }
+}

@@ -1,0 +1,137 @@
+//! What a command works in: its configuration, its state, the night, the clock, the signals.
+
+use std::path::{Path, PathBuf};
+
+use backup_window::clock::{Clock, SystemClock};
+use backup_window::config::{Config, ConfigError, DEFAULT_STATE_DIR};
+use backup_window::exit::Exit;
+use backup_window::history::NightHistory;
+use backup_window::lock::{LockError, RunLock};
+use backup_window::state::StateDir;
+use backup_window::step::StepRecord;
+use backup_window::window::Night;
+use jiff::tz::TimeZone;
+use tokio_util::sync::CancellationToken;
+
+use crate::args::Global;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::signals::Signals;
+
+/// What a command works in.
+#[derive(Debug)]
+pub struct Session {
+    global: Global,
+    signals: Signals,
+}
+
+impl Session {
+    pub(crate) fn begin(global: Global) -> Result<Self, Failure> {
+        Ok(Self {
+            global,
+            signals: Signals::listen().map_err(|error| Failure::failed(&error))?,
+        })
+    }
+
+    pub(crate) fn signals(&self) -> &Signals {
+        &self.signals
+    }
+
+    pub(crate) fn cancelled(&self) -> &CancellationToken {
+        self.signals.cancelled()
+    }
+
+    pub(crate) fn clock(&self) -> SystemClock {
+        SystemClock
+    }
+
+    pub(crate) fn now(&self) -> jiff::Timestamp {
+        self.clock().now()
+    }
+
+    pub(crate) fn output(&self) -> Output {
+        Output::new(self.global.json)
+    }
+
+    /// The configuration, which must be there.
+    pub(crate) fn config(&self) -> Result<Config, Failure> {
+        Config::load(&self.global.config).map_err(|error| Failure::usage(&error))
+    }
+
+    /// The configuration, if there is one; for commands whose arguments may say enough.
+    pub(crate) fn config_if_any(&self) -> Result<Option<Config>, Failure> {
+        match Config::load(&self.global.config) {
+            Ok(config) => Ok(Some(config)),
+            Err(ConfigError::Unreadable { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound
+                    && self.global.config == Path::new(backup_window::config::DEFAULT_CONFIG_FILE) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(Failure::usage(&error)),
+        }
+    }
+
+    /// The state directory.
+    pub(crate) fn state(&self, config: Option<&Config>) -> Result<StateDir, Failure> {
+        let path: PathBuf = self
+            .global
+            .state_dir
+            .clone()
+            .or_else(|| config.map(|config| config.state_dir().to_owned()))
+            .unwrap_or_else(|| DEFAULT_STATE_DIR.into());
+        StateDir::open(&path).map_err(|error| {
+            Failure::text(
+                Exit::Usage,
+                format!(
+                    "the state directory {} cannot be created ({error}); set state_dir in the \
+                     configuration, or BACKUP_WINDOW_STATE_DIR, to a directory that can",
+                    path.display()
+                ),
+            )
+        })
+    }
+
+    /// The night that it is.
+    pub(crate) fn night(&self, config: &Config) -> Result<Night, Failure> {
+        config
+            .window()
+            .map_err(|error| Failure::usage(&error))?
+            .night_at(self.clock().now())
+            .map_err(|error| Failure::failed(&error))
+    }
+
+    /// The time zone in which times of day are shown.
+    pub(crate) fn time_zone(&self, config: Option<&Config>) -> TimeZone {
+        config
+            .and_then(|config| config.window().ok())
+            .map_or(TimeZone::UTC, |window| window.time_zone.clone())
+    }
+
+    /// Takes the lock of runs that may stop stacks or switch the NAS off (I7).
+    pub(crate) fn lock(&self, state: &StateDir, command: &str) -> Result<RunLock, Failure> {
+        RunLock::take(&state.lock(), command, self.clock().now()).map_err(|error| {
+            let exit = match error {
+                LockError::Held { .. } => Exit::Locked,
+                _ => Exit::Failed,
+            };
+            Failure::new(exit, &error)
+        })
+    }
+
+    /// Writes a step's record into the history of the night.
+    pub(crate) fn remember(&self, state: &StateDir, night: &Night, record: &StepRecord) -> Result<(), Failure> {
+        state
+            .history()
+            .append(night, record)
+            .map_err(|error| Failure::failed(&error))
+    }
+
+    /// What is known of the night so far.
+    pub(crate) fn known(&self, state: &StateDir, night: &Night) -> Result<Option<NightHistory>, Failure> {
+        state
+            .history()
+            .read(night.date)
+            .map_err(|error| Failure::failed(&error))
+    }
+}

@@ -1,0 +1,128 @@
+//! The engine: what runs the containers.
+
+mod address;
+mod client;
+mod convert;
+mod error;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Container, ContainerId, Volume};
+
+pub use address::{AddressError, EngineAddress};
+pub use client::{BollardEngine, EngineOptions};
+pub use error::{EngineError, EngineErrorKind};
+
+/// Something that runs containers, and can be asked to stop and start them.
+///
+/// # Contract
+///
+/// - No call waits for ever: each ends within a deadline of its own, `stop` within its grace time
+///   and that deadline.
+/// - [`containers`](Engine::containers) lists stopped containers too, ordered by name. A container
+///   that vanishes while the list is made is not in it.
+/// - [`stop`](Engine::stop) returns when the container no longer runs. It does not unpause: a
+///   paused container must be unpaused first, or it is killed where it stands.
+/// - [`start`](Engine::start) of a container that runs, and `stop` of one that does not, succeed
+///   and change nothing.
+/// - A container that does not exist is an error of kind [`EngineErrorKind::NotFound`], an engine
+///   that cannot be spoken to one for which [`EngineError::is_away`] holds.
+/// - Dropping the future of a call does not undo it: an engine that was told to stop a container
+///   stops it.
+///
+/// `testing::conformance` (feature `testing`) holds these as checks to run against an engine.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait Engine: std::fmt::Debug + Send + Sync + 'static {
+    /// Where the engine is, for people: `unix:///var/run/docker.sock`.
+    fn endpoint(&self) -> String;
+
+    /// Asks which engine answers.
+    ///
+    /// # Errors
+    ///
+    /// If the engine cannot be reached, or answers with something else.
+    async fn version(&self) -> Result<EngineVersion, EngineError>;
+
+    /// Lists every container, running or not, ordered by name.
+    ///
+    /// # Errors
+    ///
+    /// If the engine cannot be reached, or refuses.
+    async fn containers(&self) -> Result<Vec<Container>, EngineError>;
+
+    /// Looks at one container.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such container, the engine cannot be reached, or it refuses.
+    async fn container(&self, id: &ContainerId) -> Result<Container, EngineError>;
+
+    /// Lists every volume, ordered by name.
+    ///
+    /// # Errors
+    ///
+    /// If the engine cannot be reached, or refuses.
+    async fn volumes(&self) -> Result<Vec<Volume>, EngineError>;
+
+    /// Sends the container its stop signal, and kills it when `grace` has passed. Parts of a
+    /// second are rounded up.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such container, the engine cannot be reached, or it refuses.
+    async fn stop(&self, id: &ContainerId, grace: Duration) -> Result<Stopped, EngineError>;
+
+    /// Starts the container.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such container, the engine cannot be reached, or it cannot start it (a port
+    /// is taken, a mount is gone, the container whose network it uses does not run).
+    async fn start(&self, id: &ContainerId) -> Result<(), EngineError>;
+
+    /// Freezes the container's processes.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such container, it does not run, the engine cannot be reached, or it refuses.
+    async fn pause(&self, id: &ContainerId) -> Result<(), EngineError>;
+
+    /// Lets the container's processes go on.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such container, it is not paused, the engine cannot be reached, or it refuses.
+    async fn unpause(&self, id: &ContainerId) -> Result<(), EngineError>;
+}
+
+/// Which engine answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineVersion {
+    /// The engine's release: `28.5.1`.
+    pub version: String,
+    /// The newest API that it speaks: `1.51`.
+    pub api_version: String,
+    /// The oldest API that it still speaks, where it says so.
+    pub min_api_version: Option<String>,
+    /// What it runs on: `linux/amd64`.
+    pub platform: String,
+}
+
+/// How a stop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stopped {
+    /// The container ended by itself within its grace time.
+    Clean {
+        /// What it ended with.
+        exit_code: i64,
+    },
+    /// The engine killed it when its grace time was over: what it had in memory is lost.
+    Killed,
+    /// It did not run.
+    AlreadyStopped,
+}

@@ -1,0 +1,313 @@
+//! The Docker Engine over its socket, by bollard.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bollard::{
+    API_DEFAULT_VERSION, Docker,
+    errors::Error as BollardError,
+    query_parameters::{
+        ListContainersOptionsBuilder, ListVolumesOptions, StopContainerOptionsBuilder,
+    },
+};
+use tokio::time::{Instant, timeout};
+
+use super::{Engine, EngineAddress, EngineError, EngineErrorKind, EngineVersion, Stopped, convert};
+use crate::model::{Container, ContainerId, ContainerState, Volume};
+
+/// bollard's own time limit ends with an answer's first line; ours covers the whole call, so its
+/// own is only kept out of the way.
+const CLIENT_LIMIT_SECONDS: u64 = 24 * 60 * 60;
+
+/// What a process that SIGKILL ended exits with.
+const KILLED_EXIT_CODE: i64 = 128 + 9;
+
+/// How to speak to an engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineOptions {
+    /// How long one call may take, 60 s by default; a stop may take its grace time besides.
+    pub call_deadline: Duration,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            // An engine whose disk is busy (as it is during a backup) takes its time to start a
+            // container; docker's own command line waits for ever.
+            call_deadline: Duration::from_mins(1),
+        }
+    }
+}
+
+/// A Docker Engine at the end of a Unix socket.
+///
+/// Requests name no API version, which an engine takes as its own newest one: so engines that
+/// speak nothing newer than 1.41 (Docker 20.10) and engines that refuse everything older than
+/// 1.44 (Docker 29) are both understood, and an engine that is replaced by another release
+/// in the middle of a night as well. No connection is kept between calls, for the same reason.
+#[derive(Debug, Clone)]
+pub struct BollardEngine {
+    address: EngineAddress,
+    options: EngineOptions,
+}
+
+impl BollardEngine {
+    /// An engine that may not be there yet: nothing is asked of it before the first call.
+    ///
+    /// At boot, [`recover`](crate::recover) waits for such an engine.
+    #[must_use]
+    pub fn new(address: &EngineAddress, options: EngineOptions) -> Self {
+        Self {
+            address: address.clone(),
+            options,
+        }
+    }
+
+    /// An engine that answers: its version was asked for, and understood.
+    ///
+    /// # Errors
+    ///
+    /// If nobody listens at the address, this user may not connect, or what answers is no engine.
+    pub async fn connect(
+        address: &EngineAddress,
+        options: EngineOptions,
+    ) -> Result<Self, EngineError> {
+        let engine = Self::new(address, options);
+        let version = engine.version().await?;
+        tracing::debug!(
+            endpoint = %address,
+            version = version.version,
+            api = version.api_version,
+            "the engine answers"
+        );
+        Ok(engine)
+    }
+
+    /// Makes one call within a deadline: the call's own, and `more` on top.
+    async fn call<T, F>(
+        &self,
+        operation: &str,
+        more: Duration,
+        ask: impl FnOnce(Docker) -> F + Send,
+    ) -> Result<T, EngineError>
+    where
+        F: Future<Output = Result<T, BollardError>> + Send,
+    {
+        let client = Docker::connect_with_unix(
+            self.address.socket_str(),
+            CLIENT_LIMIT_SECONDS,
+            API_DEFAULT_VERSION,
+        )
+        .map_err(|error| self.explain(operation, error))?;
+        let deadline = self.options.call_deadline.saturating_add(more);
+        match timeout(deadline, ask(client)).await {
+            Ok(answer) => answer.map_err(|error| self.explain(operation, error)),
+            Err(_) => Err(EngineError::DeadlinePassed {
+                endpoint: self.endpoint(),
+                operation: operation.to_owned(),
+                deadline,
+            }),
+        }
+    }
+
+    /// Puts bollard's error into the words of this crate.
+    fn explain(&self, operation: &str, error: BollardError) -> EngineError {
+        let endpoint = self.endpoint();
+        match error {
+            BollardError::DockerResponseServerError {
+                status_code: 404, ..
+            } => EngineError::NotFound {
+                endpoint,
+                operation: operation.to_owned(),
+            },
+            BollardError::DockerResponseServerError {
+                status_code,
+                message,
+            } => EngineError::Refused {
+                endpoint,
+                operation: operation.to_owned(),
+                status: status_code,
+                message: message.trim().to_owned(),
+            },
+            BollardError::SocketNotFoundError(_) => {
+                let source = std::io::Error::from(std::io::ErrorKind::NotFound);
+                EngineError::unreachable(&endpoint, operation, source.into())
+            }
+            BollardError::HyperLegacyError { err } => {
+                if is_not_http(&err) {
+                    EngineError::BadAnswer {
+                        endpoint,
+                        operation: operation.to_owned(),
+                        source: err.into(),
+                    }
+                } else {
+                    EngineError::unreachable(&endpoint, operation, err.into())
+                }
+            }
+            BollardError::IOError { err } => {
+                EngineError::unreachable(&endpoint, operation, err.into())
+            }
+            BollardError::HyperResponseError { err } => {
+                EngineError::unreachable(&endpoint, operation, err.into())
+            }
+            other => EngineError::BadAnswer {
+                endpoint,
+                operation: operation.to_owned(),
+                source: other.into(),
+            },
+        }
+    }
+
+    /// The names of what is asked for, in errors: the short identifier is what `docker ps` shows.
+    async fn about<T, F>(
+        &self,
+        verb: &str,
+        id: &ContainerId,
+        more: Duration,
+        ask: impl FnOnce(Docker) -> F + Send,
+    ) -> Result<T, EngineError>
+    where
+        F: Future<Output = Result<T, BollardError>> + Send,
+    {
+        self.call(&format!("{verb} container {}", id.short()), more, ask)
+            .await
+    }
+}
+
+/// Did something answer that was not HTTP? hyper calls that a parse error, in a private type.
+fn is_not_http(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.to_string().contains("invalid HTTP") {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+#[async_trait]
+impl Engine for BollardEngine {
+    fn endpoint(&self) -> String {
+        self.address.to_string()
+    }
+
+    async fn version(&self) -> Result<EngineVersion, EngineError> {
+        let version = self
+            .call("ask for the version", Duration::ZERO, |docker| async move {
+                docker.version().await
+            })
+            .await?;
+        convert::version(version).map_err(|source| EngineError::BadAnswer {
+            endpoint: self.endpoint(),
+            operation: "ask for the version".to_owned(),
+            source: source.into(),
+        })
+    }
+
+    async fn containers(&self) -> Result<Vec<Container>, EngineError> {
+        let options = ListContainersOptionsBuilder::new().all(true).build();
+        let listed = self
+            .call("list the containers", Duration::ZERO, |docker| async move {
+                docker.list_containers(Some(options)).await
+            })
+            .await?;
+        let mut containers = Vec::with_capacity(listed.len());
+        for id in listed.into_iter().filter_map(|summary| summary.id) {
+            match self.container(&ContainerId::new(id)).await {
+                Ok(container) => containers.push(container),
+                // It went away since the list was made.
+                Err(error) if error.kind() == EngineErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        containers.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(containers)
+    }
+
+    async fn container(&self, id: &ContainerId) -> Result<Container, EngineError> {
+        let inspected = self
+            .about("inspect", id, Duration::ZERO, |docker| async move {
+                docker.inspect_container(id.as_str(), None).await
+            })
+            .await?;
+        convert::container(inspected).map_err(|source| EngineError::BadAnswer {
+            endpoint: self.endpoint(),
+            operation: format!("inspect container {}", id.short()),
+            source: source.into(),
+        })
+    }
+
+    async fn volumes(&self) -> Result<Vec<Volume>, EngineError> {
+        let listed = self
+            .call("list the volumes", Duration::ZERO, |docker| async move {
+                docker.list_volumes(None::<ListVolumesOptions>).await
+            })
+            .await?;
+        let mut volumes: Vec<Volume> = listed
+            .volumes
+            .unwrap_or_default()
+            .into_iter()
+            .map(convert::volume)
+            .collect();
+        volumes.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(volumes)
+    }
+
+    async fn stop(&self, id: &ContainerId, grace: Duration) -> Result<Stopped, EngineError> {
+        // The engine answers 304 when there was nothing to stop, which bollard takes for success
+        // like any other: so look first.
+        if !self.container(id).await?.state.is_active() {
+            return Ok(Stopped::AlreadyStopped);
+        }
+        let seconds = grace.as_secs() + u64::from(grace.subsec_nanos() > 0);
+        let options = StopContainerOptionsBuilder::new()
+            .t(i32::try_from(seconds).unwrap_or(i32::MAX))
+            .build();
+        let begun = Instant::now();
+        self.about("stop", id, grace, |docker| async move {
+            docker.stop_container(id.as_str(), Some(options)).await
+        })
+        .await?;
+        let waited = begun.elapsed();
+        // Nor does the answer say whether the engine had to kill: the exit code does, but only
+        // together with the time, since a program may die of SIGKILL by other hands.
+        let state = self.container(id).await?.state;
+        Ok(match state {
+            ContainerState::Exited { code } if code == KILLED_EXIT_CODE && waited >= grace => {
+                Stopped::Killed
+            }
+            ContainerState::Exited { code } => Stopped::Clean { exit_code: code },
+            ContainerState::Running | ContainerState::Paused | ContainerState::Restarting => {
+                return Err(EngineError::Refused {
+                    endpoint: self.endpoint(),
+                    operation: format!("stop container {}", id.short()),
+                    status: 204,
+                    message: format!("it was stopped, and is {state} again; who starts it?"),
+                });
+            }
+            _ => Stopped::AlreadyStopped,
+        })
+    }
+
+    async fn start(&self, id: &ContainerId) -> Result<(), EngineError> {
+        self.about("start", id, Duration::ZERO, |docker| async move {
+            docker.start_container(id.as_str(), None).await
+        })
+        .await
+    }
+
+    async fn pause(&self, id: &ContainerId) -> Result<(), EngineError> {
+        self.about("pause", id, Duration::ZERO, |docker| async move {
+            docker.pause_container(id.as_str()).await
+        })
+        .await
+    }
+
+    async fn unpause(&self, id: &ContainerId) -> Result<(), EngineError> {
+        self.about("unpause", id, Duration::ZERO, |docker| async move {
+            docker.unpause_container(id.as_str()).await
+        })
+        .await
+    }
+}

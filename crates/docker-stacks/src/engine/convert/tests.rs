@@ -1,0 +1,132 @@
+use std::path::Path;
+
+use super::*;
+
+fn inspected(json: &str) -> ContainerInspectResponse {
+    serde_json::from_str(json).unwrap()
+}
+
+/// Cut down from an answer of Docker 20.10 to what is looked at, and a little around it.
+const WEB: &str = r#"{
+  "Id": "5f1c0b2d9a6e4f7788990011223344556677889900aabbccddeeff0011223344",
+  "Created": "2025-03-30T00:12:00.5Z",
+  "Name": "/shop-web-1",
+  "Image": "sha256:0123",
+  "RestartCount": 0,
+  "State": {
+    "Status": "running", "Running": true, "Paused": false, "Restarting": false, "Dead": false,
+    "Pid": 4711, "ExitCode": 0, "StartedAt": "2025-03-30T00:12:01.123456789Z",
+    "FinishedAt": "0001-01-01T00:00:00Z",
+    "Health": { "Status": "starting", "FailingStreak": 0, "Log": [] }
+  },
+  "HostConfig": {
+    "NetworkMode": "container:aaaabbbbccccddddeeeeffff00001111222233334444555566667777888899990",
+    "PidMode": "host", "IpcMode": "shareable",
+    "VolumesFrom": ["data:ro", "other"],
+    "Links": ["/shop-db-1:/shop-web-1/db"],
+    "AutoRemove": false,
+    "RestartPolicy": { "Name": "unless-stopped", "MaximumRetryCount": 0 }
+  },
+  "Mounts": [
+    { "Type": "volume", "Name": "shop_data", "Source": "/var/lib/docker/volumes/shop_data/_data",
+      "Destination": "/data", "Driver": "local", "Mode": "z", "RW": true, "Propagation": "" },
+    { "Type": "bind", "Source": "/srv/shop/web.conf", "Destination": "/etc/web.conf",
+      "Mode": "ro", "RW": false, "Propagation": "rprivate" },
+    { "Type": "tmpfs", "Source": "", "Destination": "/tmp", "Mode": "", "RW": true, "Propagation": "" },
+    { "Type": "cluster", "Name": "x", "Source": "", "Destination": "/c", "RW": true }
+  ],
+  "Config": {
+    "Image": "nginx:1.29", "StopTimeout": 90,
+    "Labels": { "com.docker.compose.project": "shop" },
+    "Healthcheck": { "Test": ["CMD", "true"], "Interval": 1000000000 }
+  }
+}"#;
+
+#[test]
+fn an_inspected_container_is_read() {
+    let web = container(inspected(WEB)).unwrap();
+    insta::assert_json_snapshot!(web, @"");
+}
+
+#[test]
+fn what_every_engine_sends_is_asked_for() {
+    let error = container(inspected(r#"{"Id": "a", "Name": "/b"}"#)).unwrap_err();
+    assert_eq!(error.to_string(), "the answer has no State");
+    let error = version(SystemVersion::default()).unwrap_err();
+    assert_eq!(error.to_string(), "the answer has no Version");
+}
+
+#[test]
+fn a_bare_container_has_nothing() {
+    let bare = container(inspected(r#"{"Id": "a", "Name": "/b", "State": {}}"#)).unwrap();
+    assert_eq!(bare.state, ContainerState::Exited { code: 0 });
+    assert_eq!(bare.started_at, None);
+    assert!(!bare.has_health_check && bare.mounts.is_empty() && bare.labels.is_empty());
+}
+
+#[test]
+fn every_state_is_known() {
+    let state = |json: &str| {
+        let json = format!(r#"{{"Id": "a", "Name": "b", "State": {json}}}"#);
+        container(inspected(&json)).unwrap().state
+    };
+    for (json, expected) in [
+        (
+            r#"{"Status": "paused", "Running": true}"#,
+            ContainerState::Paused,
+        ),
+        (
+            r#"{"Status": "restarting", "Running": true}"#,
+            ContainerState::Restarting,
+        ),
+        (
+            r#"{"Status": "exited", "ExitCode": 137}"#,
+            ContainerState::Exited { code: 137 },
+        ),
+        (r#"{"Status": "created"}"#, ContainerState::Created),
+        (r#"{"Status": "removing"}"#, ContainerState::Removing),
+        (r#"{"Status": "dead"}"#, ContainerState::Dead),
+        (r#"{"Status": "stopping"}"#, ContainerState::Running),
+        (r#"{"Running": true}"#, ContainerState::Running),
+    ] {
+        assert_eq!(state(json), expected, "{json}");
+    }
+}
+
+#[test]
+fn a_disabled_health_check_is_none_and_never_started_is_no_time() {
+    let json = r#"{"Id": "a", "Name": "b",
+        "State": {"Status": "created", "StartedAt": "0001-01-01T00:00:00Z", "Health": {"Status": "none"}},
+        "Config": {"Healthcheck": {"Test": ["NONE"]}, "StopTimeout": -1}}"#;
+    let read = container(inspected(json)).unwrap();
+    assert!(!read.has_health_check);
+    assert_eq!(
+        (read.health, read.started_at, read.stop_timeout),
+        (None, None, None)
+    );
+}
+
+#[test]
+fn volumes_and_versions_are_read() {
+    let read = volume(
+        serde_json::from_str(
+            r#"{"Name": "nas", "Driver": "local", "Mountpoint": "/v/nas/_data", "Labels": null,
+                "Options": {"type": "nfs", "o": "addr=192.0.2.10", "device": ":/tank"}, "Scope": "local"}"#,
+        )
+        .unwrap(),
+    );
+    assert_eq!(read.mount_point, Path::new("/v/nas/_data"));
+    assert_eq!(read.options["type"], "nfs");
+    assert!(read.labels.is_empty());
+
+    let read = version(
+        serde_json::from_str(
+            r#"{"Version": "20.10.24", "ApiVersion": "1.41", "MinAPIVersion": "1.12", "Os": "linux", "Arch": "amd64"}"#,
+        )
+        .unwrap(),
+    )
+    .unwrap();
+    assert_eq!(read.api_version, "1.41");
+    assert_eq!(read.min_api_version.as_deref(), Some("1.12"));
+    assert_eq!(read.platform, "linux/amd64");
+}

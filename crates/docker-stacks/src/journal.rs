@@ -1,0 +1,179 @@
+//! The promise to start again what was stopped, kept where a crash cannot take it.
+
+mod file;
+
+use std::{path::PathBuf, time::Duration};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    find::{COMPOSE_NUMBER, COMPOSE_PROJECT, COMPOSE_SERVICE},
+    model::{Container, ContainerRef, ContainerState, StackName, seconds},
+};
+
+pub use file::FileJournal;
+
+/// Where an outage writes down what it must start again.
+///
+/// # Contract
+///
+/// - When [`write`](Journal::write) has returned, the record survives the end of this process and
+///   of the machine; when it fails, or is cut short, the record before it is still there whole.
+/// - [`read`](Journal::read) returns what was written last, or nothing after
+///   [`clear`](Journal::clear). What it cannot understand is an error, never "nothing".
+/// - There is one writer at a time; keeping it so is the caller's task.
+#[async_trait]
+pub trait Journal: std::fmt::Debug + Send + Sync + 'static {
+    /// Replaces the record.
+    ///
+    /// # Errors
+    ///
+    /// If it could not be kept for good.
+    async fn write(&self, record: &OutageRecord) -> Result<(), JournalError>;
+
+    /// Removes the record. There need not be one.
+    ///
+    /// # Errors
+    ///
+    /// If it is still there.
+    async fn clear(&self) -> Result<(), JournalError>;
+
+    /// Reads the record, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// If there is one that cannot be read or understood.
+    async fn read(&self) -> Result<Option<OutageRecord>, JournalError>;
+}
+
+/// What an outage must start again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutageRecord {
+    /// When the outage began; the earliest, if an earlier one left something behind.
+    pub begun_at: Timestamp,
+    /// The engine that the containers belong to.
+    pub engine: String,
+    /// The stacks that are down.
+    pub stacks: Vec<StackName>,
+    /// The containers, in the order in which they are stopped.
+    pub containers: Vec<RecordedContainer>,
+}
+
+/// One container that must run again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedContainer {
+    /// Which container.
+    pub container: ContainerRef,
+    /// What it did before.
+    pub was: Was,
+    /// Its place in its project, by which it is found again after it was recreated.
+    pub service: Option<ComposeService>,
+    /// How long it is given between its stop signal and SIGKILL: for so long after a crash, a stop
+    /// that was asked for may still be under way.
+    #[serde(with = "seconds", rename = "grace_seconds")]
+    pub grace: Duration,
+}
+
+/// What a container did before the outage, and is to do after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Was {
+    /// It ran.
+    Running,
+    /// It was paused.
+    Paused,
+    /// It ended again and again, and the engine restarted it each time.
+    Restarting,
+}
+
+/// One container's place in a Compose project.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ComposeService {
+    /// The project.
+    pub project: String,
+    /// The service.
+    pub service: String,
+    /// Which of the service's containers, from 1.
+    pub number: String,
+}
+
+impl ComposeService {
+    fn of(container: &Container) -> Option<Self> {
+        Some(Self {
+            project: container.label(COMPOSE_PROJECT)?.to_owned(),
+            service: container.label(COMPOSE_SERVICE)?.to_owned(),
+            number: container.label(COMPOSE_NUMBER).unwrap_or("1").to_owned(),
+        })
+    }
+}
+
+impl RecordedContainer {
+    /// What to write down of a container; nothing if it does not run, and so is not to be started.
+    /// `default_grace` is for containers that ask for no time of their own.
+    #[must_use]
+    pub fn of(container: &Container, default_grace: Duration) -> Option<Self> {
+        let was = match container.state {
+            ContainerState::Running => Was::Running,
+            ContainerState::Paused => Was::Paused,
+            ContainerState::Restarting => Was::Restarting,
+            _ => return None,
+        };
+        Some(Self {
+            container: container.to_ref(),
+            was,
+            service: ComposeService::of(container),
+            grace: container.stop_timeout.unwrap_or(default_grace),
+        })
+    }
+
+    /// Is this the container that took the recorded one's place?
+    #[must_use]
+    pub fn is_replaced_by(&self, container: &Container) -> bool {
+        match (&self.service, ComposeService::of(container)) {
+            (Some(before), Some(now)) => *before == now,
+            _ => self.container.name == container.name,
+        }
+    }
+}
+
+/// A journal that could not be kept.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// The file or its folder did not do as it was told.
+    #[error("{operation} {}", .path.display())]
+    Io {
+        /// What was to be done.
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// What is in the file is no record.
+    #[error(
+        "read the outage journal {}: it is damaged; look into it for the containers to start, start them, and remove it",
+        .path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was wrong.
+        source: serde_json::Error,
+    },
+    /// Another release wrote it.
+    #[error(
+        "read the outage journal {}: it has format {found}, expected {expected}; use the release that wrote it",
+        .path.display()
+    )]
+    OtherFormat {
+        /// The file.
+        path: PathBuf,
+        /// The format in the file.
+        found: u32,
+        /// The format that this release writes.
+        expected: u32,
+    },
+}

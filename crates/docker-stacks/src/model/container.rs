@@ -1,0 +1,179 @@
+//! A container, as it was when the engine was asked.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{ContainerId, ContainerKey, ContainerRef, Mount, seconds};
+
+/// A container, as it was when the engine was asked.
+///
+/// Made by an [`Engine`](crate::Engine), or by [`Container::new`] where none is at hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Container {
+    /// What the engine knows it by.
+    pub id: ContainerId,
+    /// Its name, without the leading slash of the API.
+    pub name: String,
+    /// The image that it was created from, as it was written: `postgres:17`.
+    pub image: String,
+    /// The image's identifier: what `image` meant when the container was created.
+    pub image_id: String,
+    /// What it is doing.
+    pub state: ContainerState,
+    /// What its health check says; `None` while there is none, or before the first start.
+    pub health: Option<Health>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// What is mounted into it.
+    pub mounts: Vec<Mount>,
+    /// The container whose network it uses (`network_mode: container:…` or `service:…`).
+    pub network_mode: Option<ContainerKey>,
+    /// The container whose processes it sees (`pid: container:…`).
+    pub pid_mode: Option<ContainerKey>,
+    /// The container whose shared memory it uses (`ipc: container:…`).
+    pub ipc_mode: Option<ContainerKey>,
+    /// The containers whose volumes it took over when it was created.
+    pub volumes_from: Vec<ContainerKey>,
+    /// The containers that it is linked to (`links`, the legacy of the default bridge).
+    pub links: Vec<ContainerKey>,
+    /// The engine deletes it as soon as it stops (`docker run --rm`).
+    pub auto_remove: bool,
+    /// When it was last started.
+    pub started_at: Option<Timestamp>,
+    /// How long it asked to be given between SIGTERM and SIGKILL (`stop_grace_period`).
+    #[serde(with = "seconds::option")]
+    pub stop_timeout: Option<Duration>,
+    /// It has a health check, its own or its image's.
+    pub has_health_check: bool,
+}
+
+impl Container {
+    /// A running container without labels, mounts or ties to others.
+    pub fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            id: ContainerId::new(id),
+            name: name.into(),
+            image: String::new(),
+            image_id: String::new(),
+            state: ContainerState::Running,
+            health: None,
+            labels: BTreeMap::new(),
+            mounts: Vec::new(),
+            network_mode: None,
+            pid_mode: None,
+            ipc_mode: None,
+            volumes_from: Vec::new(),
+            links: Vec::new(),
+            auto_remove: false,
+            started_at: None,
+            stop_timeout: None,
+            has_health_check: false,
+        }
+    }
+
+    /// Both of its names.
+    #[must_use]
+    pub fn to_ref(&self) -> ContainerRef {
+        ContainerRef {
+            id: self.id.clone(),
+            name: self.name.clone(),
+        }
+    }
+
+    /// The value of a label.
+    #[must_use]
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.labels.get(key).map(String::as_str)
+    }
+
+    /// The containers in whose namespaces it lives, and what it shares with each: without them it
+    /// cannot start, and when they restart it is cut off until it restarts too.
+    pub(crate) fn namespaces(&self) -> impl Iterator<Item = (&'static str, &ContainerKey)> {
+        [
+            ("network", self.network_mode.as_ref()),
+            ("processes", self.pid_mode.as_ref()),
+            ("shared memory", self.ipc_mode.as_ref()),
+        ]
+        .into_iter()
+        .filter_map(|(what, key)| key.map(|key| (what, key)))
+    }
+
+    /// Every container that its own configuration names.
+    pub(crate) fn references(&self) -> impl Iterator<Item = &ContainerKey> {
+        self.namespaces()
+            .map(|(_, key)| key)
+            .chain(&self.volumes_from)
+            .chain(&self.links)
+    }
+}
+
+/// What a container is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ContainerState {
+    /// Its process runs.
+    Running,
+    /// Its processes are frozen where they were (`docker pause`).
+    Paused,
+    /// Its process ended, and the engine is about to run it again as its restart policy says.
+    Restarting,
+    /// Its process ended.
+    Exited {
+        /// What it ended with; 128 + n where signal n ended it.
+        code: i64,
+    },
+    /// It was never started.
+    Created,
+    /// The engine is deleting it.
+    Removing,
+    /// The engine tried to delete it, and could not.
+    Dead,
+}
+
+impl ContainerState {
+    /// Something of it runs now, or will soon without anyone asking for it.
+    #[must_use]
+    pub fn is_active(self) -> bool {
+        matches!(self, Self::Running | Self::Paused | Self::Restarting)
+    }
+}
+
+impl fmt::Display for ContainerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Running => f.write_str("running"),
+            Self::Paused => f.write_str("paused"),
+            Self::Restarting => f.write_str("restarting"),
+            Self::Exited { code } => write!(f, "exited with code {code}"),
+            Self::Created => f.write_str("created, but never started"),
+            Self::Removing => f.write_str("being removed"),
+            Self::Dead => f.write_str("dead: the engine could not remove it"),
+        }
+    }
+}
+
+/// What a container's health check says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// Not known yet: the first check has not passed, and its start period is not over.
+    Starting,
+    /// The last check passed.
+    Healthy,
+    /// Too many checks in a row failed.
+    Unhealthy,
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Starting => "starting",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+        })
+    }
+}

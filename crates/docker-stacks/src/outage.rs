@@ -1,0 +1,347 @@
+//! Outages that always end: stop, let somebody work, start again whatever happened.
+
+mod bring_back;
+mod recover;
+mod report;
+
+use std::{any::Any, panic::AssertUnwindSafe, pin::pin, time::Duration};
+
+use futures_util::{
+    FutureExt,
+    future::{Fuse, poll_immediate},
+};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::{
+    engine::Engine,
+    journal::{Journal, OutageRecord, RecordedContainer, Was},
+    model::{Container, ContainerRef, StackName},
+    plan::GroupPlan,
+};
+use bring_back::{BringBack, Slot};
+
+pub use recover::{RecoverError, RecoveryReport, recover};
+pub use report::{ContainerReport, NotRunning, OutageReport, StartEnd, StopEnd, WorkEnd};
+
+/// How patient an outage is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutageOptions {
+    /// How long a container is given between its stop signal and SIGKILL, unless it asks for a
+    /// time of its own (`stop_grace_period`). 10 s by default, as `docker stop` gives.
+    pub grace: Duration,
+    /// How often a container is started that the engine cannot start, or that ends soon after: 5
+    /// times by default.
+    pub start_attempts: u32,
+    /// How long to wait before the second attempt, 500 ms by default; twice as long each time,
+    /// up to sixteen times.
+    pub retry_pause: Duration,
+    /// How long an engine may be away (restarting, upgraded) before the outage ends without what
+    /// it could not start: 5 minutes by default.
+    pub engine_away: Duration,
+    /// How long a container may take, from its start, to become healthy: 2 minutes by default.
+    pub healthy_within: Duration,
+    /// How long a container without a health check must run to count as running: 3 s by default.
+    pub settle: Duration,
+    /// How often containers are looked at while they come up: every 500 ms by default.
+    pub poll: Duration,
+}
+
+impl Default for OutageOptions {
+    fn default() -> Self {
+        Self {
+            grace: Duration::from_secs(10),
+            start_attempts: 5,
+            retry_pause: Duration::from_millis(500),
+            engine_away: Duration::from_mins(5),
+            healthy_within: Duration::from_mins(2),
+            settle: Duration::from_secs(3),
+            poll: Duration::from_millis(500),
+        }
+    }
+}
+
+/// Stops a group, runs `work`, and starts the group again.
+///
+/// What is to be started again is in the journal, synced, before the first container is stopped.
+/// Then, whatever happens (a stop fails, `work` fails or panics, `cancelled` becomes ready), what
+/// ran is started in the reverse order, what was paused is paused again, and containers are watched
+/// until they run and, where they have a health check, are healthy. An engine that is away is
+/// waited for. The record leaves the journal when everything runs; what does not stays in it for
+/// [`recover`], and is carried along by the outages after this one.
+///
+/// `work` is not run unless everything has stopped. It may return a `Result`: the outage does not
+/// look into it. When `cancelled` becomes ready, `work` is dropped and the start begins at once; a
+/// stop that is under way is waited for first, since an engine cannot take it back, and a container
+/// started before its stop ended would be stopped after its start.
+///
+/// Containers that ended or were recreated since the group was planned are noticed: the first are
+/// left as they are, and after the second nothing is stopped and `work` is not run.
+///
+/// # Cancellation
+///
+/// Never drop this future half-way: the containers would stay down until [`recover`] is called. Use
+/// `cancelled`.
+pub async fn outage<T, F>(
+    engine: &dyn Engine,
+    journal: &dyn Journal,
+    group: &GroupPlan,
+    begun_at: Timestamp,
+    options: &OutageOptions,
+    cancelled: impl Future<Output = ()>,
+    work: F,
+) -> OutageReport<T>
+where
+    F: Future<Output = T>,
+{
+    let stacks = down_together(group);
+    let mut prepared = match prepare(engine, journal, group, begun_at, options, &stacks).await {
+        Ok(prepared) => prepared,
+        Err(why) => return OutageReport::not_begun(stacks, begun_at, why),
+    };
+    let begun = Instant::now();
+    let mut cancelled = pin!(cancelled.fuse());
+    let end = match stop_all(engine, &mut prepared.slots, &mut cancelled).await {
+        StopsEnd::AllStopped => run(work, &mut cancelled).await,
+        StopsEnd::Cancelled => WorkEnd::Cancelled,
+        StopsEnd::Failed(why) => WorkEnd::NotRun { why },
+    };
+    BringBack::new(engine, options)
+        .bring_back(&mut prepared.slots)
+        .await;
+    let ended = prepared
+        .slots
+        .iter()
+        .filter_map(Slot::up_at)
+        .max()
+        .unwrap_or_else(Instant::now);
+    let warnings = close(journal, prepared.record, &prepared.slots).await;
+    let stopped_any = prepared.slots.iter().any(Slot::was_asked_to_stop);
+    let outage = if stopped_any {
+        ended.saturating_duration_since(begun)
+    } else {
+        Duration::ZERO
+    };
+    OutageReport::new(stacks, begun_at, outage, end, &prepared.slots, warnings)
+}
+
+/// The stacks of a group that the outage concerns.
+fn down_together(group: &GroupPlan) -> Vec<StackName> {
+    group
+        .stacks
+        .iter()
+        .filter(|stack| stack.decision.stops())
+        .map(|stack| stack.name.clone())
+        .collect()
+}
+
+/// An outage that may begin.
+struct Prepared {
+    slots: Vec<Slot>,
+    /// What earlier outages left in the journal.
+    record: Option<OutageRecord>,
+}
+
+/// Looks at what is to be stopped, and writes the promise to start it again. Says why not, if the
+/// outage may not begin.
+async fn prepare(
+    engine: &dyn Engine,
+    journal: &dyn Journal,
+    group: &GroupPlan,
+    begun_at: Timestamp,
+    options: &OutageOptions,
+    stacks: &[StackName],
+) -> Result<Prepared, String> {
+    let mut slots = Vec::new();
+    for wanted in &group.stop_order {
+        let container = look(engine, wanted).await?;
+        // One that ended since the plan was made is not stopped, and so not started.
+        if let Some(record) = RecordedContainer::of(&container, options.grace) {
+            slots.push(Slot::new(record, container.started_at));
+        }
+    }
+    let earlier = journal.read().await.map_err(|error| explain(&error))?;
+    if let Some(earlier) = &earlier
+        && earlier.engine != engine.endpoint()
+    {
+        return Err(format!(
+            "an earlier outage of the engine at {} has not been recovered; this one is of {}",
+            earlier.engine,
+            engine.endpoint()
+        ));
+    }
+    if slots.is_empty() {
+        return Ok(Prepared {
+            slots,
+            record: earlier,
+        });
+    }
+    let carried = earlier.map(|mut record| {
+        record.containers.retain(|old| {
+            !slots
+                .iter()
+                .any(|slot| slot.record().container.id == old.container.id)
+        });
+        record
+    });
+    let mut record = carried.unwrap_or_else(|| OutageRecord {
+        begun_at,
+        engine: engine.endpoint(),
+        stacks: Vec::new(),
+        containers: Vec::new(),
+    });
+    let left_behind = record.containers.len();
+    for stack in stacks {
+        if !record.stacks.contains(stack) {
+            record.stacks.push(stack.clone());
+        }
+    }
+    record
+        .containers
+        .extend(slots.iter().map(|slot| slot.record().clone()));
+    journal
+        .write(&record)
+        .await
+        .map_err(|error| explain(&error))?;
+    record.containers.truncate(left_behind);
+    Ok(Prepared {
+        slots,
+        record: Some(record),
+    })
+}
+
+async fn look(engine: &dyn Engine, wanted: &ContainerRef) -> Result<Container, String> {
+    let container = engine.container(&wanted.id).await.map_err(|error| {
+        format!(
+            "container {wanted} changed since the plan: {}",
+            explain(&error)
+        )
+    })?;
+    if container.auto_remove {
+        return Err(format!(
+            "container {wanted} was started with --rm: a stop would delete it"
+        ));
+    }
+    Ok(container)
+}
+
+/// How the stopping ended.
+enum StopsEnd {
+    AllStopped,
+    Cancelled,
+    Failed(String),
+}
+
+async fn stop_all<C: Future<Output = ()>>(
+    engine: &dyn Engine,
+    slots: &mut [Slot],
+    cancelled: &mut std::pin::Pin<&mut Fuse<C>>,
+) -> StopsEnd {
+    for slot in slots {
+        // Once ready, the future stays silent; so an answer here must end the loop.
+        if poll_immediate(&mut *cancelled).await.is_some() {
+            return StopsEnd::Cancelled;
+        }
+        slot.stop_begins();
+        match stop(engine, slot.record()).await {
+            Ok(stopped) => {
+                tracing::info!(container = %slot.record().container, ?stopped, "stopped");
+                slot.stop_ended(StopEnd::Stopped(stopped));
+            }
+            Err(why) => {
+                tracing::warn!(container = %slot.record().container, why, "not stopped");
+                slot.stop_ended(StopEnd::Failed { why: why.clone() });
+                return StopsEnd::Failed(why);
+            }
+        }
+    }
+    StopsEnd::AllStopped
+}
+
+async fn stop(
+    engine: &dyn Engine,
+    record: &RecordedContainer,
+) -> Result<crate::engine::Stopped, String> {
+    let id = &record.container.id;
+    // A frozen process cannot handle its stop signal: it would be killed where it stands.
+    if record.was == Was::Paused {
+        engine.unpause(id).await.map_err(|error| explain(&error))?;
+    }
+    engine
+        .stop(id, record.grace)
+        .await
+        .map_err(|error| explain(&error))
+}
+
+/// Runs the work to its end, to its panic, or until it is cancelled. In every case the work is
+/// gone, with all it held, when this returns.
+async fn run<T, F, C>(work: F, cancelled: &mut std::pin::Pin<&mut Fuse<C>>) -> WorkEnd<T>
+where
+    F: Future<Output = T>,
+    C: Future<Output = ()>,
+{
+    // Unwind safety: what the work left half-done is its caller's to judge; nothing of it is
+    // looked at here.
+    let work = AssertUnwindSafe(work).catch_unwind();
+    tokio::select! {
+        biased;
+        () = cancelled => WorkEnd::Cancelled,
+        done = work => match done {
+            Ok(value) => WorkEnd::Finished(value),
+            Err(panic) => WorkEnd::Panicked(panic_text(&*panic)),
+        },
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}
+
+/// Leaves in the journal what does not run, or nothing.
+async fn close(
+    journal: &dyn Journal,
+    carried: Option<OutageRecord>,
+    slots: &[Slot],
+) -> Vec<String> {
+    // Nothing was stopped, so nothing was written.
+    let Some(mut record) = carried.filter(|_| !slots.is_empty()) else {
+        return Vec::new();
+    };
+    let owed: Vec<_> = slots.iter().filter_map(Slot::still_owed).collect();
+    if owed.is_empty() && record.containers.is_empty() {
+        return match journal.clear().await {
+            Ok(()) => Vec::new(),
+            Err(error) => vec![format!(
+                "everything runs, but the outage journal still says otherwise: failed to {}",
+                explain(&error)
+            )],
+        };
+    }
+    record.containers.extend(owed);
+    match journal.write(&record).await {
+        Ok(()) => Vec::new(),
+        Err(error) => vec![format!(
+            "the outage journal names more containers than are down: failed to {}",
+            explain(&error)
+        )],
+    }
+}
+
+/// An error with its causes, in one line.
+fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

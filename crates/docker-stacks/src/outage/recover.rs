@@ -1,0 +1,128 @@
+//! Finishing the outage of a process that did not live to do it.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    ContainerReport, NotRunning, OutageOptions,
+    bring_back::{BringBack, Slot},
+    close, explain,
+    report::not_running,
+};
+use crate::{
+    engine::Engine,
+    journal::{Journal, JournalError},
+    model::StackName,
+};
+
+/// What a recovery did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[must_use]
+pub struct RecoveryReport {
+    /// When the outage began that was not ended.
+    pub begun_at: Timestamp,
+    /// The stacks that were down.
+    pub stacks: Vec<StackName>,
+    /// What became of each container. Nothing is known of how it was stopped.
+    pub containers: Vec<ContainerReport>,
+    /// What ran before and does not run now.
+    pub not_running: Vec<NotRunning>,
+    /// What else somebody should look at.
+    pub warnings: Vec<String>,
+}
+
+/// Why nothing could be recovered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecoverError {
+    /// Nobody knows what to start.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The record is of another engine: none of its containers would be found on this one.
+    #[error(
+        "recover the outage of the engine at {recorded}: this is the engine at {asked}; name the other one"
+    )]
+    OtherEngine {
+        /// The engine that the record is of.
+        recorded: String,
+        /// The engine that was to be recovered.
+        asked: String,
+    },
+}
+
+/// Starts what the journal names, if it names anything.
+///
+/// Calls may be repeated, and a recovery that dies is recovered by the next: the record stays until
+/// everything in it runs, or is known to be deleted. A container that was recreated meanwhile is
+/// found by its place in its project, or by its name. An engine that is away, as at boot, is waited
+/// for as long as [`OutageOptions::engine_away`] says.
+///
+/// Nothing must be under way on the same journal.
+///
+/// # Errors
+///
+/// If the journal cannot be read, or is of another engine. What could not be started is in the
+/// report.
+pub async fn recover(
+    engine: &dyn Engine,
+    journal: &dyn Journal,
+    options: &OutageOptions,
+) -> Result<Option<RecoveryReport>, RecoverError> {
+    let Some(mut record) = journal.read().await? else {
+        return Ok(None);
+    };
+    if record.engine != engine.endpoint() {
+        return Err(RecoverError::OtherEngine {
+            recorded: record.engine,
+            asked: engine.endpoint(),
+        });
+    }
+    tracing::warn!(begun_at = %record.begun_at, "an outage was not ended; ending it");
+    let mut slots: Vec<Slot> = std::mem::take(&mut record.containers)
+        .into_iter()
+        .map(|container| Slot::new(container, None))
+        .collect();
+    expect_last_stop(engine, record.begun_at, &mut slots).await;
+    BringBack::new(engine, options).bring_back(&mut slots).await;
+
+    let report = |warnings| {
+        let containers: Vec<_> = slots.iter().map(Slot::report).collect();
+        RecoveryReport {
+            begun_at: record.begun_at,
+            stacks: record.stacks.clone(),
+            not_running: not_running(&containers),
+            containers,
+            warnings,
+        }
+    };
+    let report = report(Vec::new());
+    let warnings = if slots.is_empty() {
+        match journal.clear().await {
+            Ok(()) => Vec::new(),
+            Err(error) => vec![format!("failed to {}", explain(&error))],
+        }
+    } else {
+        close(journal, Some(record), &slots).await
+    };
+    Ok(Some(RecoveryReport { warnings, ..report }))
+}
+
+/// Finds the container whose stop may have been under way when the process died: an engine goes on
+/// with it, so that a container which runs now may not run in a moment.
+///
+/// Containers are stopped one after the other, so it is the first that still runs; unless it was
+/// started since the outage began, in which case the process died while it started them again.
+async fn expect_last_stop(engine: &dyn Engine, begun_at: Timestamp, slots: &mut [Slot]) {
+    for slot in slots {
+        // An engine that is away has no stop under way; a container that is gone neither.
+        let Ok(now) = engine.container(&slot.record().container.id).await else {
+            continue;
+        };
+        if now.state.is_active() {
+            if now.started_at.is_none_or(|at| at < begun_at) {
+                slot.expect_fall();
+            }
+            return;
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! What an outage was, for those who must judge it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::bring_back::Slot;
+use crate::{
+    engine::Stopped,
+    journal::Was,
+    model::{ContainerRef, StackName, seconds},
+};
+
+/// What happened in an outage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[must_use]
+pub struct OutageReport<T> {
+    /// The stacks that were down.
+    pub stacks: Vec<StackName>,
+    /// When it began, as the caller said.
+    pub begun_at: Timestamp,
+    /// From the first stop to the last start; zero if nothing was stopped.
+    #[serde(with = "seconds", rename = "outage_seconds")]
+    pub outage: Duration,
+    /// What became of the work.
+    pub work: WorkEnd<T>,
+    /// What happened to each container, in the order in which they were stopped.
+    pub containers: Vec<ContainerReport>,
+    /// What ran before and does not run now.
+    pub not_running: Vec<NotRunning>,
+    /// What else somebody should look at.
+    pub warnings: Vec<String>,
+}
+
+/// What became of the work that an outage was for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkEnd<T> {
+    /// It returned this, which may well be an error.
+    Finished(T),
+    /// It panicked, with this message.
+    Panicked(String),
+    /// The outage was cancelled before the work had ended.
+    Cancelled,
+    /// It was not begun.
+    NotRun {
+        /// Why not.
+        why: String,
+    },
+}
+
+/// What happened to one container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ContainerReport {
+    /// Which container; after it was recreated, the one in its place.
+    pub container: ContainerRef,
+    /// What it did before.
+    pub was: Was,
+    /// How its stop ended.
+    pub stop: StopEnd,
+    /// How its start ended.
+    pub start: StartEnd,
+    /// From the beginning of its stop to the end of its last start; nothing if it was not stopped,
+    /// or does not run.
+    #[serde(with = "seconds::option", rename = "downtime_seconds")]
+    pub downtime: Option<Duration>,
+    /// Somebody else started it during the outage: what was copied may have changed meanwhile.
+    pub disturbed: bool,
+}
+
+/// How a container's stop ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopEnd {
+    /// It was not asked to stop.
+    NotAsked,
+    /// It stopped.
+    Stopped(Stopped),
+    /// It could not be stopped, or that is not known.
+    Failed {
+        /// Why.
+        why: String,
+    },
+}
+
+/// How a container's start ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartEnd {
+    /// It runs; it has no health check, or never stopped.
+    Running,
+    /// It runs, and its health check says that it works.
+    Healthy,
+    /// It runs, but not as it should.
+    Unhealthy {
+        /// What is wrong.
+        why: String,
+    },
+    /// It was started and paused again, as it was before.
+    PausedAgain,
+    /// It does not run.
+    Failed {
+        /// Why not.
+        why: String,
+    },
+    /// It was deleted, and nothing took its place.
+    Gone,
+}
+
+/// Something that ran before and does not run now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NotRunning {
+    /// Which container.
+    pub container: ContainerRef,
+    /// Why it does not run.
+    pub why: String,
+}
+
+impl StartEnd {
+    /// It does what it did before, as far as can be known.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        matches!(self, Self::Running | Self::Healthy | Self::PausedAgain)
+    }
+
+    /// Why it does not run, if it does not.
+    pub(super) fn why_not_running(&self) -> Option<&str> {
+        match self {
+            Self::Failed { why } => Some(why),
+            Self::Gone => Some("it was deleted, and no container took its place"),
+            Self::Running | Self::Healthy | Self::Unhealthy { .. } | Self::PausedAgain => None,
+        }
+    }
+}
+
+impl<T> OutageReport<T> {
+    /// The report of an outage that was over before anything was stopped.
+    pub(super) fn not_begun(stacks: Vec<StackName>, begun_at: Timestamp, why: String) -> Self {
+        Self {
+            stacks,
+            begun_at,
+            outage: Duration::ZERO,
+            work: WorkEnd::NotRun { why },
+            containers: Vec::new(),
+            not_running: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    pub(super) fn new(
+        stacks: Vec<StackName>,
+        begun_at: Timestamp,
+        outage: Duration,
+        work: WorkEnd<T>,
+        slots: &[Slot],
+        warnings: Vec<String>,
+    ) -> Self {
+        let containers: Vec<_> = slots.iter().map(Slot::report).collect();
+        Self {
+            stacks,
+            begun_at,
+            outage,
+            work,
+            not_running: not_running(&containers),
+            containers,
+            warnings,
+        }
+    }
+
+    /// Everything runs that ran before; it need not be healthy.
+    #[must_use]
+    pub fn everything_runs(&self) -> bool {
+        self.not_running.is_empty()
+    }
+
+    /// The containers that run, but not as they should.
+    pub fn unhealthy(&self) -> impl Iterator<Item = &ContainerReport> {
+        self.containers
+            .iter()
+            .filter(|container| matches!(container.start, StartEnd::Unhealthy { .. }))
+    }
+
+    /// The containers that somebody else started while the work was done.
+    pub fn disturbed(&self) -> impl Iterator<Item = &ContainerReport> {
+        self.containers
+            .iter()
+            .filter(|container| container.disturbed)
+    }
+}
+
+pub(super) fn not_running(containers: &[ContainerReport]) -> Vec<NotRunning> {
+    containers
+        .iter()
+        .filter_map(|report| {
+            Some(NotRunning {
+                container: report.container.clone(),
+                why: report.start.why_not_running()?.to_owned(),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,202 @@
+//! Whenever the process dies, the next one finishes its outage.
+
+use super::*;
+use crate::journal::OutageRecord;
+
+async fn recover_in(lab: &Lab) -> Option<RecoveryReport> {
+    recover(&*lab.engine, &lab.journal, &lab.options)
+        .await
+        .unwrap()
+}
+
+/// Runs an outage and drops it after `alive`, as the end of the process does.
+async fn die_after(lab: &Lab, alive: Duration) {
+    let work = sleep(600 * SECOND);
+    let outage = lab.outage(work);
+    assert!(tokio::time::timeout(alive, outage).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_recovered_where_nothing_is_owed() {
+    let lab = Lab::new();
+    assert_eq!(recover_in(&lab).await, None);
+    assert_eq!(lab.calls(), "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_died_at_work_is_made_good() {
+    let lab = Lab::new();
+    die_after(&lab, 5 * SECOND).await;
+    assert!(!lab.all_run());
+    let report = recover_in(&lab).await.unwrap();
+    assert_eq!(report.begun_at, BEGUN_AT);
+    assert_eq!(report.stacks, [StackName::new("shop")]);
+    assert_eq!(lab.calls(), "-a -b -c +c +b +a");
+    assert!(lab.all_run());
+    assert_eq!(recover_in(&lab).await, None, "once is enough");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_died_in_a_stop_is_made_good_when_the_stop_has_ended() {
+    let lab = Lab::new();
+    lab.behave(
+        "b",
+        Behaviour {
+            stops_after: 7 * SECOND,
+            ..Behaviour::default()
+        },
+    );
+    die_after(&lab, 2 * SECOND).await;
+    assert_eq!(lab.engine.state_of("b"), Some(ContainerState::Running));
+    let report = recover_in(&lab).await.unwrap();
+    assert_eq!(report.not_running, []);
+    assert_eq!(lab.calls(), "-a -b +b +a");
+    sleep(60 * SECOND).await;
+    assert!(lab.all_run());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_died_in_its_starts_is_made_good_at_once() {
+    let lab = Lab::new();
+    lab.engine.set_latency(SECOND);
+    let begun = Instant::now();
+    let work = async { assert!(begun.elapsed() < 8 * SECOND) };
+    // The list, three looks and three stops take 7 s; a look and a start 2 s each.
+    let outage = lab.outage(work);
+    assert!(tokio::time::timeout(10 * SECOND, outage).await.is_err());
+    assert_eq!(lab.calls(), "-a -b -c +c");
+    lab.engine.set_latency(Duration::ZERO);
+    // The engine's clock is later than the record's, as it is when they agree.
+    let record = OutageRecord {
+        begun_at: Timestamp::constant(1_735_689_600, 0),
+        ..lab.journal.record().unwrap()
+    };
+    crate::journal::Journal::write(&lab.journal, &record)
+        .await
+        .unwrap();
+    let begun = Instant::now();
+    let report = recover_in(&lab).await.unwrap();
+    assert_eq!(report.not_running, []);
+    assert!(lab.all_run());
+    assert!(begun.elapsed() < 5 * SECOND, "no stop is waited for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recovery_that_dies_is_recovered() {
+    let lab = Lab::new();
+    die_after(&lab, 5 * SECOND).await;
+    lab.engine.set_latency(SECOND);
+    assert!(
+        tokio::time::timeout(5 * SECOND, recover_in(&lab))
+            .await
+            .is_err()
+    );
+    assert_eq!(lab.owed(), ["a", "b", "c"]);
+    recover_in(&lab).await.unwrap();
+    assert!(lab.all_run());
+    assert_eq!(lab.journal.record(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recreated_container_is_found_by_its_service() {
+    let lab = Lab::new();
+    die_after(&lab, 5 * SECOND).await;
+    lab.engine.recreate("a");
+    lab.engine.recreate("b");
+    lab.engine.start_behind_the_back("b");
+    let report = recover_in(&lab).await.unwrap();
+    assert_eq!(report.not_running, []);
+    assert!(lab.all_run());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_recovered_stays_owed() {
+    let lab = Lab::new();
+    die_after(&lab, 5 * SECOND).await;
+    lab.behave(
+        "b",
+        Behaviour {
+            refused_starts: 5,
+            ..Behaviour::default()
+        },
+    );
+    let report = recover_in(&lab).await.unwrap();
+    assert_eq!(report.not_running.len(), 1);
+    assert_eq!(lab.owed(), ["b"]);
+    assert_eq!(recover_in(&lab).await.unwrap().not_running, []);
+    assert!(lab.all_run());
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_engines_record_is_left_to_it() {
+    let lab = Lab::new();
+    die_after(&lab, 5 * SECOND).await;
+    let mut record = lab.journal.record().unwrap();
+    record.engine = "unix:///elsewhere.sock".into();
+    crate::journal::Journal::write(&lab.journal, &record)
+        .await
+        .unwrap();
+    let error = recover(&*lab.engine, &lab.journal, &lab.options)
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("unix:///elsewhere.sock"),
+        "{error}"
+    );
+    assert_eq!(lab.journal.record(), Some(record));
+    // Nor does a new outage write over it.
+    lab.engine.start_behind_the_back("a");
+    let report = lab.outage(async { unreachable!() }).await;
+    assert!(matches!(report.work, WorkEnd::<()>::NotRun { .. }));
+}
+
+proptest::proptest! {
+    /// Kill the process at any time, in any mood of the engine: one recovery, and all runs.
+    #[test]
+    fn whenever_it_dies_one_recovery_is_enough(
+        alive_ms in 0..40_000_u64,
+        latency_ms in 0..800_u64,
+        stops_after_ms in 0..12_000_u64,
+        away in 0..12_usize,
+        crashes in 0..3_u32,
+        work_ms in 0..20_000_u64,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let lab = Lab::new();
+            let millis = Duration::from_millis;
+            let behaviour = Behaviour {
+                stops_after: millis(stops_after_ms),
+                crashing_starts: crashes,
+                crashes_after: SECOND,
+                ..Behaviour::default()
+            };
+            lab.behave("b", behaviour);
+            let group = lab.group().await;
+            lab.engine.set_latency(millis(latency_ms));
+            let outage = outage(
+                &*lab.engine,
+                &lab.journal,
+                &group,
+                BEGUN_AT,
+                &lab.options,
+                pending(),
+                sleep(millis(work_ms)),
+            );
+            let died = tokio::time::timeout(millis(alive_ms), outage).await.is_err();
+            lab.engine.go_away_for(away);
+            let recovered = recover_in(&lab).await;
+            // It may have died before it wrote, but never between a stop and the record of it.
+            if !lab.engine.calls().is_empty() && died {
+                assert!(recovered.is_some());
+            }
+            sleep(60 * SECOND).await;
+            assert!(lab.all_run(), "{:?}", lab.states());
+            assert_eq!(lab.journal.record(), None);
+        });
+    }
+}

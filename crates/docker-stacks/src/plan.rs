@@ -1,0 +1,167 @@
+//! What to stop, in which order, and what to copy: pure, from what the engine listed.
+
+mod data;
+mod decide;
+mod exclusion;
+mod group;
+mod order;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    find::{Stack, StackKind},
+    model::{ContainerId, ContainerRef, Mount, StackName, Volume},
+};
+
+pub use exclusion::{Exclusion, ExclusionError};
+
+/// What the configuration says about stopping and copying.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PlanRules {
+    /// What is left alone.
+    pub exclude: Vec<Exclusion>,
+    /// The container that this program runs in, if it does: stopping it would end the outage
+    /// without a start.
+    pub own_container: Option<ContainerId>,
+}
+
+/// What a night does with every stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The stacks, in groups that are down together; ordered by the name of their first stack.
+    pub groups: Vec<GroupPlan>,
+    /// What somebody should look at: exclusions that match nothing, data that is not copied,
+    /// containers that cannot be stopped.
+    pub warnings: Vec<String>,
+}
+
+/// Stacks that must be down together, because they share data or live in each other's namespaces.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupPlan {
+    /// The stacks, ordered by name.
+    pub stacks: Vec<StackPlan>,
+    /// The containers to stop, dependents before what they depend on; the start is the reverse.
+    ///
+    /// Only what was active is here: running, paused, or between two runs (a container that its
+    /// restart policy is about to run again would begin to write in the middle of the copy).
+    pub stop_order: Vec<ContainerRef>,
+}
+
+/// What a night does with one stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackPlan {
+    /// The stack's name.
+    pub name: StackName,
+    /// What deployed it.
+    pub kind: StackKind,
+    /// What happens to it.
+    pub decision: StackDecision,
+    /// Why, for people.
+    pub reason: String,
+    /// What is mounted into its containers, each source once, with what happens to it.
+    pub mounts: Vec<MountPlan>,
+    /// The files that it was deployed from, to be copied with the data. Only their names are
+    /// known: a `.env` need not exist, and what Portainer deployed lies inside Portainer's volume.
+    /// Empty for a stack that is left alone.
+    pub files: Vec<PathBuf>,
+}
+
+/// What happens to a stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum StackDecision {
+    /// Its containers are stopped while its data is copied.
+    StopAndCopy,
+    /// It is copied as it is: nothing of it runs, or nothing that runs has data.
+    CopyWithoutStop,
+    /// Nothing of it is copied, but it is down while its group is: it lives in the namespaces of
+    /// a container that is stopped, and would be cut off by that container's restart.
+    StopOnly,
+    /// It is neither stopped nor copied.
+    LeaveAlone,
+}
+
+impl StackDecision {
+    /// Its containers are stopped.
+    #[must_use]
+    pub fn stops(self) -> bool {
+        matches!(self, Self::StopAndCopy | Self::StopOnly)
+    }
+
+    /// Its data is copied.
+    #[must_use]
+    pub fn copies(self) -> bool {
+        matches!(self, Self::StopAndCopy | Self::CopyWithoutStop)
+    }
+}
+
+/// What happens to one mount.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountPlan {
+    /// The container that it is mounted into: the first by name, preferring those that write.
+    pub container: ContainerRef,
+    /// The mount. Its source is where the data is: for a volume that is a bind mount in disguise
+    /// (`o=bind`) that is the volume's device, since its mount point is empty while nothing runs.
+    pub mount: Mount,
+    /// What happens to it.
+    pub decision: MountDecision,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// What happens to a mount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MountDecision {
+    /// It is copied.
+    Copy,
+    /// It is not.
+    Skip,
+}
+
+/// Decides what happens to every stack.
+///
+/// - A named volume is copied if it lies on this machine, a bind mount if the container can write
+///   to it or it belongs to the project's own directory; what belongs to the system is not.
+/// - A stack with nothing to copy is not stopped, one of which nothing runs neither.
+/// - Containers that the engine deletes when they stop (`--rm`) are never stopped, nor is the one
+///   that this program runs in.
+/// - Stacks whose copied data overlaps, or that live in each other's namespaces, form a group.
+#[must_use]
+pub fn plan(stacks: &[Stack], volumes: &[Volume], rules: &PlanRules) -> Plan {
+    let mut warnings = exclusion::unmatched(&rules.exclude, stacks, volumes);
+    let decided = decide::decide(stacks, volumes, rules, &mut warnings);
+    let mut groups: Vec<GroupPlan> = group::group(&decided)
+        .into_iter()
+        .map(|members| {
+            let stoppable = members
+                .iter()
+                .filter(|&&index| decided[index].plan.decision.stops())
+                .flat_map(|&index| decided[index].to_stop.iter().copied())
+                .collect();
+            GroupPlan {
+                stop_order: order::stop_order(stoppable, &mut warnings),
+                stacks: members
+                    .iter()
+                    .map(|&index| decided[index].plan.clone())
+                    .collect(),
+            }
+        })
+        .collect();
+    for group in &mut groups {
+        group.stacks.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+    groups.sort_by(|a, b| {
+        a.stacks
+            .first()
+            .map(|s| &s.name)
+            .cmp(&b.stacks.first().map(|s| &s.name))
+    });
+    Plan { groups, warnings }
+}
+
+#[cfg(test)]
+mod tests;

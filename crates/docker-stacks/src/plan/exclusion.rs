@@ -1,0 +1,156 @@
+//! What the configuration leaves alone.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    find::{COMPOSE_VOLUME, Stack},
+    model::{Container, MountKind, StackName, Volume},
+};
+
+/// Something to leave alone: `stack:NAME`, `container:NAME`, `volume:NAME`, or `NAME` alone for
+/// whichever of them has that name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+#[non_exhaustive]
+pub enum Exclusion {
+    /// A stack: nothing of it is stopped or copied.
+    Stack(String),
+    /// A container: it is not stopped, and what only it mounts is not copied.
+    Container(String),
+    /// A volume: it is not copied.
+    Volume(String),
+    /// Whichever has that name.
+    Any(String),
+}
+
+impl Exclusion {
+    pub(super) fn matches_stack(&self, name: &StackName) -> bool {
+        matches!(self, Self::Stack(n) | Self::Any(n) if n == name.as_str())
+    }
+
+    pub(super) fn matches_container(&self, container: &Container) -> bool {
+        matches!(self, Self::Container(n) | Self::Any(n) if *n == container.name)
+    }
+
+    pub(super) fn matches_volume(&self, name: &str) -> bool {
+        matches!(self, Self::Volume(n) | Self::Any(n) if n == name)
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Stack(name) | Self::Container(name) | Self::Volume(name) | Self::Any(name) => {
+                name
+            }
+        }
+    }
+}
+
+impl fmt::Display for Exclusion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self {
+            Self::Stack(_) => "stack:",
+            Self::Container(_) => "container:",
+            Self::Volume(_) => "volume:",
+            Self::Any(_) => "",
+        };
+        write!(f, "{kind}{}", self.name())
+    }
+}
+
+impl FromStr for Exclusion {
+    type Err = ExclusionError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bad = || ExclusionError {
+            text: text.to_owned(),
+        };
+        let (make, name): (fn(String) -> Self, &str) = match text.split_once(':') {
+            Some(("stack", name)) => (Self::Stack, name),
+            Some(("container", name)) => (Self::Container, name),
+            Some(("volume", name)) => (Self::Volume, name),
+            Some(_) => return Err(bad()),
+            None => (Self::Any, text),
+        };
+        // What Docker allows in the names of containers and volumes; Compose allows less.
+        let named = !name.is_empty()
+            && name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
+        if named {
+            Ok(make(name.to_owned()))
+        } else {
+            Err(bad())
+        }
+    }
+}
+
+impl TryFrom<String> for Exclusion {
+    type Error = ExclusionError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Exclusion> for String {
+    fn from(exclusion: Exclusion) -> Self {
+        exclusion.to_string()
+    }
+}
+
+/// A text that excludes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "read '{text}' as an exclusion: expected stack:NAME, container:NAME, volume:NAME, or NAME alone, with a name of letters, digits, '_', '.' and '-'"
+)]
+pub struct ExclusionError {
+    text: String,
+}
+
+/// Warns of the exclusions that leave nothing alone, with what may have been meant.
+pub(super) fn unmatched(
+    exclusions: &[Exclusion],
+    stacks: &[Stack],
+    volumes: &[Volume],
+) -> Vec<String> {
+    exclusions
+        .iter()
+        .filter(|exclusion| !matches_anything(exclusion, stacks, volumes))
+        .map(|exclusion| {
+            // Compose prefixes volumes with the project's name, which its files do not show.
+            let meant: Vec<String> = volumes
+                .iter()
+                .filter(|volume| {
+                    volume.labels.get(COMPOSE_VOLUME).map(String::as_str) == Some(exclusion.name())
+                })
+                .map(|volume| format!("volume:{}", volume.name))
+                .collect();
+            if meant.is_empty() {
+                format!("the exclusion '{exclusion}' matches nothing that the engine knows")
+            } else {
+                format!(
+                    "the exclusion '{exclusion}' matches nothing that the engine knows; was {} meant?",
+                    meant.join(" or ")
+                )
+            }
+        })
+        .collect()
+}
+
+fn matches_anything(exclusion: &Exclusion, stacks: &[Stack], volumes: &[Volume]) -> bool {
+    let containers = || stacks.iter().flat_map(|stack| &stack.containers);
+    stacks
+        .iter()
+        .any(|stack| exclusion.matches_stack(&stack.name))
+        || containers().any(|container| exclusion.matches_container(container))
+        || volumes
+            .iter()
+            .any(|volume| exclusion.matches_volume(&volume.name))
+        || containers().any(|container| {
+            container.mounts.iter().any(|mount| {
+                matches!(&mount.kind, MountKind::Volume { name, .. } if exclusion.matches_volume(name))
+            })
+        })
+}

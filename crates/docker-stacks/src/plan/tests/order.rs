@@ -1,0 +1,81 @@
+use super::*;
+use crate::{find::COMPOSE_DEPENDS_ON, testing::bind};
+
+fn depends_on(mut container: Container, list: &str) -> Container {
+    container
+        .labels
+        .insert(COMPOSE_DEPENDS_ON.into(), list.into());
+    container
+}
+
+/// One project, in which the first container has data, so that all are stopped.
+fn order(mut containers: Vec<Container>) -> (Vec<String>, Vec<String>) {
+    containers[0].mounts = vec![bind("/data", "/data")];
+    let plan = plan_of(containers, &[], &[]);
+    let order = stops(&plan)
+        .concat()
+        .iter()
+        .map(|n| (*n).to_owned())
+        .collect();
+    (order, plan.warnings)
+}
+
+#[test]
+fn dependents_stop_before_what_they_depend_on() {
+    let (order, warnings) = order(vec![
+        service("p", "db"),
+        depends_on(
+            service("p", "app"),
+            "db:service_healthy:true,cache:service_started:false",
+        ),
+        service("p", "cache"),
+        depends_on(service("p", "web"), "app:service_started:true"),
+    ]);
+    assert_eq!(order, ["p-web-1", "p-app-1", "p-cache-1", "p-db-1"]);
+    assert_eq!(warnings, Vec::<String>::new());
+}
+
+#[test]
+fn every_container_of_a_service_counts() {
+    let second = in_project(container("p-db-2"), "p", "db");
+    let (order, _) = order(vec![
+        service("p", "db"),
+        second,
+        depends_on(service("p", "zweb"), "db"),
+    ]);
+    assert_eq!(order, ["p-zweb-1", "p-db-1", "p-db-2"]);
+}
+
+#[test]
+fn namespaces_links_and_volumes_from_count_as_well() {
+    let a = service("p", "a");
+    let mut b = service("p", "b");
+    b.links = vec![ContainerKey::new("/p-a-1")];
+    let mut c = service("p", "c");
+    c.volumes_from = vec![ContainerKey::new(b.id.as_str())];
+    let mut d = service("p", "d");
+    d.pid_mode = Some(ContainerKey::new(c.id.short()));
+    let mut e = service("p", "e");
+    e.ipc_mode = Some(ContainerKey::new("p-d-1"));
+    let (order, _) = order(vec![a, b, c, d, e]);
+    assert_eq!(order, ["p-e-1", "p-d-1", "p-c-1", "p-b-1", "p-a-1"]);
+}
+
+#[test]
+fn a_circle_is_broken_by_name_and_said() {
+    let (order, warnings) = order(vec![
+        // `a` only hangs below the circle: it must not be stopped first for its name.
+        service("p", "a"),
+        depends_on(service("p", "b"), "c,a"),
+        depends_on(service("p", "c"), "b"),
+        depends_on(service("p", "self"), "self"),
+        depends_on(service("p", "web"), "b"),
+    ]);
+    assert_eq!(order, ["p-self-1", "p-web-1", "p-b-1", "p-a-1", "p-c-1"]);
+    assert_eq!(
+        warnings,
+        [
+            "containers p-b-1, p-c-1 depend on each other in a circle: they are stopped in the order of their names"
+        ]
+    );
+}

@@ -1,0 +1,298 @@
+//! An engine, and a journal, in memory.
+
+mod item;
+mod journal;
+
+use std::{
+    io,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::{
+    engine::{Engine, EngineError, EngineVersion, Stopped},
+    model::{Container, ContainerId, ContainerState, Volume},
+};
+use item::Item;
+
+pub use item::{Behaviour, HealthBehaviour};
+pub use journal::MemoryJournal;
+
+/// Where the engine says that it is.
+const ENDPOINT: &str = "memory";
+
+/// An engine that only keeps the states of its containers.
+///
+/// It keeps the contract of [`Engine`], and counts time from its creation by tokio's clock. Volumes
+/// may point at real directories: nothing but the states is made up.
+#[derive(Debug)]
+pub struct MemoryEngine {
+    state: Mutex<State>,
+    created: Instant,
+    created_at: Timestamp,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    items: Vec<Item>,
+    volumes: Vec<Volume>,
+    calls: Vec<Call>,
+    latency: Duration,
+    away_calls: usize,
+}
+
+/// A call that was to change something, with the container's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Call {
+    /// [`Engine::stop`], with the grace time that was given.
+    Stop(String, Duration),
+    /// [`Engine::start`].
+    Start(String),
+    /// [`Engine::pause`].
+    Pause(String),
+    /// [`Engine::unpause`].
+    Unpause(String),
+}
+
+impl Default for MemoryEngine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryEngine {
+    /// An engine without containers, created at midnight before 2025-01-01 in UTC.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::created_at(Timestamp::constant(1_735_689_600, 0))
+    }
+
+    /// An engine whose containers' start times begin at this time.
+    #[must_use]
+    pub fn created_at(created_at: Timestamp) -> Self {
+        Self {
+            state: Mutex::new(State::default()),
+            created: Instant::now(),
+            created_at,
+        }
+    }
+
+    /// Adds a container in the state that it says it is in.
+    pub fn add(&self, container: Container, behaviour: Behaviour) {
+        let at = self.now();
+        self.lock().items.push(Item::new(container, behaviour, at));
+    }
+
+    /// Adds a volume.
+    pub fn add_volume(&self, volume: Volume) {
+        self.lock().volumes.push(volume);
+    }
+
+    /// Lets every call from now on take this long before anything happens.
+    pub fn set_latency(&self, latency: Duration) {
+        self.lock().latency = latency;
+    }
+
+    /// Fails the next `calls` calls, as if the engine were not there.
+    pub fn go_away_for(&self, calls: usize) {
+        self.lock().away_calls = calls;
+    }
+
+    /// The changing calls so far that reached a container, in order.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.lock().calls.clone()
+    }
+
+    /// What a container does; nothing if there is none of that name.
+    #[must_use]
+    pub fn state_of(&self, name: &str) -> Option<ContainerState> {
+        self.lock()
+            .items
+            .iter()
+            .find(|item| item.name() == name)
+            .map(|item| item.view(Instant::now()).state)
+    }
+
+    /// Does to a container what somebody else might: changes how it behaves.
+    pub fn behave(&self, name: &str, behaviour: &Behaviour) {
+        self.each(name, |item, _| item.behave(behaviour.clone()));
+    }
+
+    /// Does to a container what somebody else might: ends it.
+    pub fn end(&self, name: &str, code: i64) {
+        self.each(name, |item, _| item.end(code));
+    }
+
+    /// Does to a container what somebody else might: starts it.
+    pub fn start_behind_the_back(&self, name: &str) {
+        self.each(name, Item::start);
+    }
+
+    /// Does to a container what somebody else might: replaces it by one with another identifier,
+    /// which was created and not started.
+    pub fn recreate(&self, name: &str) {
+        self.each(name, |item, _| item.recreate());
+    }
+
+    /// Does to a container what somebody else might: deletes it.
+    pub fn remove(&self, name: &str) {
+        self.lock().items.retain(|item| item.name() != name);
+    }
+
+    fn each(&self, name: &str, mut change: impl FnMut(&mut Item, (Instant, Timestamp))) {
+        let now = self.now();
+        let mut state = self.lock();
+        for item in state.items.iter_mut().filter(|item| item.name() == name) {
+            item.settle(now.0);
+            change(item, now);
+        }
+    }
+
+    /// Now, by tokio's clock and by the engine's own.
+    fn now(&self) -> (Instant, Timestamp) {
+        let now = Instant::now();
+        let passed = now.saturating_duration_since(self.created);
+        // Past the end of jiff's calendar, the engine's clock stands still.
+        let at = self.created_at.checked_add(passed);
+        (now, at.unwrap_or(self.created_at))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A test that panics with the lock held has failed already; others may go on.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What every call begins with.
+    async fn arrive(&self, operation: &str) -> Result<(), EngineError> {
+        let latency = self.lock().latency;
+        if !latency.is_zero() {
+            sleep(latency).await;
+        }
+        let mut state = self.lock();
+        if state.away_calls > 0 {
+            state.away_calls -= 1;
+            return Err(EngineError::Unreachable {
+                endpoint: ENDPOINT.to_owned(),
+                operation: operation.to_owned(),
+                hint: "it is away, as the test asked for".to_owned(),
+                source: io::Error::from(io::ErrorKind::ConnectionRefused).into(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Does something with one container, brought up to date.
+    fn with<T>(
+        &self,
+        operation: &str,
+        id: &ContainerId,
+        act: impl FnOnce(&mut Item, (Instant, Timestamp), &mut Vec<Call>) -> Result<T, String>,
+    ) -> Result<T, EngineError> {
+        let now = self.now();
+        let mut state = self.lock();
+        let State { items, calls, .. } = &mut *state;
+        let operation = || format!("{operation} container {}", id.short());
+        let Some(item) = items.iter_mut().find(|item| item.id() == id) else {
+            return Err(EngineError::NotFound {
+                endpoint: ENDPOINT.to_owned(),
+                operation: operation(),
+            });
+        };
+        item.settle(now.0);
+        act(item, now, calls).map_err(|message| EngineError::Refused {
+            endpoint: ENDPOINT.to_owned(),
+            operation: operation(),
+            status: 500,
+            message,
+        })
+    }
+}
+
+#[async_trait]
+impl Engine for MemoryEngine {
+    fn endpoint(&self) -> String {
+        ENDPOINT.to_owned()
+    }
+
+    async fn version(&self) -> Result<EngineVersion, EngineError> {
+        self.arrive("ask for the version").await?;
+        Ok(EngineVersion {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            api_version: "1.41".to_owned(),
+            min_api_version: None,
+            platform: "memory/none".to_owned(),
+        })
+    }
+
+    async fn containers(&self) -> Result<Vec<Container>, EngineError> {
+        self.arrive("list the containers").await?;
+        let now = Instant::now();
+        let mut all: Vec<_> = self
+            .lock()
+            .items
+            .iter()
+            .map(|item| item.view(now))
+            .collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
+    }
+
+    async fn container(&self, id: &ContainerId) -> Result<Container, EngineError> {
+        self.arrive("inspect a container").await?;
+        self.with("inspect", id, |item, (now, _), _| Ok(item.view(now)))
+    }
+
+    async fn volumes(&self) -> Result<Vec<Volume>, EngineError> {
+        self.arrive("list the volumes").await?;
+        let mut all = self.lock().volumes.clone();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
+    }
+
+    async fn stop(&self, id: &ContainerId, grace: Duration) -> Result<Stopped, EngineError> {
+        self.arrive("stop a container").await?;
+        let ends = self.with("stop", id, |item, (now, _), calls| {
+            calls.push(Call::Stop(item.name().to_owned(), grace));
+            item.stop(now, grace)
+        })?;
+        let Some((at, how)) = ends else {
+            return Ok(Stopped::AlreadyStopped);
+        };
+        // The end is set: who drops this future does not keep the container from it.
+        sleep_until(at).await;
+        Ok(how)
+    }
+
+    async fn start(&self, id: &ContainerId) -> Result<(), EngineError> {
+        self.arrive("start a container").await?;
+        self.with("start", id, |item, now, calls| {
+            calls.push(Call::Start(item.name().to_owned()));
+            item.try_start(now)
+        })
+    }
+
+    async fn pause(&self, id: &ContainerId) -> Result<(), EngineError> {
+        self.arrive("pause a container").await?;
+        self.with("pause", id, |item, _, calls| {
+            calls.push(Call::Pause(item.name().to_owned()));
+            item.pause()
+        })
+    }
+
+    async fn unpause(&self, id: &ContainerId) -> Result<(), EngineError> {
+        self.arrive("unpause a container").await?;
+        self.with("unpause", id, |item, _, calls| {
+            calls.push(Call::Unpause(item.name().to_owned()));
+            item.unpause()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,285 @@
+//! The client against answers that no engine here can be made to give: other API versions,
+//! refusals, garbage, silence. A few lines of HTTP on a Unix socket stand in for the engine.
+
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use docker_stacks::{
+    BollardEngine, ContainerId, Engine, EngineAddress, EngineError, EngineErrorKind, EngineOptions,
+    Stopped,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{UnixListener, UnixStream},
+};
+
+/// What the stand-in answers to a request line; nothing to keep silent.
+type Answers = fn(&str) -> Option<String>;
+
+struct StandIn {
+    folder: tempfile::TempDir,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl StandIn {
+    fn new(answers: Answers) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(folder.path().join("docker.sock")).unwrap();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&requests);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(answer(stream, answers, Arc::clone(&seen)));
+            }
+        });
+        Self { folder, requests }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("docker.sock")
+    }
+
+    fn engine(&self) -> BollardEngine {
+        engine(&self.socket())
+    }
+}
+
+fn engine(socket: &Path) -> BollardEngine {
+    let options = EngineOptions {
+        call_deadline: Duration::from_secs(2),
+    };
+    BollardEngine::new(&EngineAddress::unix(socket).unwrap(), options)
+}
+
+async fn answer(mut stream: UnixStream, answers: Answers, seen: Arc<Mutex<Vec<String>>>) {
+    let mut request = Vec::new();
+    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+        let mut part = [0; 1024];
+        let Ok(length @ 1..) = stream.read(&mut part).await else {
+            return;
+        };
+        request.extend_from_slice(&part[..length]);
+    }
+    let line = String::from_utf8_lossy(&request);
+    let line = line.lines().next().unwrap_or_default();
+    let line = line.trim_end_matches(" HTTP/1.1").to_owned();
+    seen.lock().unwrap().push(line.clone());
+    match answers(&line) {
+        Some(text) => {
+            let _ = stream.write_all(text.as_bytes()).await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+fn http(status: u16, body: &str) -> Option<String> {
+    Some(format!(
+        "HTTP/1.1 {status} -\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ))
+}
+
+const VERSION: &str = r#"{"Version": "29.0.0", "ApiVersion": "1.52", "MinAPIVersion": "1.44", "Os": "linux", "Arch": "arm64"}"#;
+
+fn container(state: &str) -> String {
+    format!(r#"{{"Id": "0123456789abcdef", "Name": "/db", "State": {state}}}"#)
+}
+
+fn id() -> ContainerId {
+    ContainerId::new("0123456789abcdef")
+}
+
+/// Refuses requests as engines do: a version that they no longer speak, or not yet.
+fn picky(line: &str) -> Option<String> {
+    let path = line.split(' ').nth(1).unwrap_or_default();
+    if let Some(version) = path.strip_prefix("/v1.") {
+        let minor: u32 = version.split('/').next()?.parse().ok()?;
+        if !(44..=52).contains(&minor) {
+            return http(400, r#"{"message": "client version is not supported"}"#);
+        }
+    }
+    if path.ends_with("/version") {
+        return http(200, VERSION);
+    }
+    http(200, "[]")
+}
+
+#[tokio::test]
+async fn engines_of_other_versions_are_understood() {
+    let stand_in = StandIn::new(picky);
+    let address = EngineAddress::unix(stand_in.socket()).unwrap();
+    let engine = BollardEngine::connect(&address, EngineOptions::default())
+        .await
+        .unwrap();
+    let version = engine.version().await.unwrap();
+    assert_eq!(version.min_api_version.as_deref(), Some("1.44"));
+    assert_eq!(version.platform, "linux/arm64");
+    assert_eq!(engine.containers().await.unwrap(), []);
+    assert_eq!(
+        *stand_in.requests.lock().unwrap(),
+        [
+            "GET /version",
+            "GET /version",
+            "GET /containers/json?all=true&size=false"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_missing_engine_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("docker.sock");
+    let error = engine(&socket).version().await.unwrap_err();
+    assert_eq!(error.kind(), EngineErrorKind::Unreachable);
+    assert!(error.is_away());
+    let text = error.to_string();
+    assert!(text.contains(socket.to_str().unwrap()), "{text}");
+    assert!(text.contains("systemctl status docker"), "{text}");
+
+    // A socket that its engine left behind.
+    drop(UnixListener::bind(&socket).unwrap());
+    let error = engine(&socket).containers().await.unwrap_err();
+    assert_eq!(error.kind(), EngineErrorKind::Unreachable);
+    assert!(error.to_string().contains("nobody listens"), "{error}");
+}
+
+#[tokio::test]
+async fn a_socket_of_others_is_explained() {
+    let stand_in = StandIn::new(picky);
+    let closed = std::fs::Permissions::from_mode(0o000);
+    std::fs::set_permissions(stand_in.socket(), closed).unwrap();
+    match UnixStream::connect(stand_in.socket()).await {
+        // Root may connect to anything, so here the engine answers.
+        Ok(_) => assert!(stand_in.engine().version().await.is_ok()),
+        Err(_) => {
+            let error = stand_in.engine().version().await.unwrap_err();
+            assert!(error.to_string().contains("permission denied"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn silence_ends_with_the_deadline() {
+    let stand_in = StandIn::new(|_| None);
+    let error = stand_in.engine().container(&id()).await.unwrap_err();
+    assert_eq!(error.kind(), EngineErrorKind::DeadlinePassed);
+    assert!(error.is_away());
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "inspect container 0123456789ab: the Docker engine at unix://{} did not answer within 2 s",
+            stand_in.socket().display()
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_ends_with_the_deadline() {
+    let stand_in = StandIn::new(|_| {
+        Some("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{".to_owned() + &" ".repeat(9))
+    });
+    // The stand-in closes after its answer, so what is missing is noticed at once or in time.
+    let error = stand_in.engine().version().await.unwrap_err();
+    assert!(error.is_away(), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_refusal_is_passed_on_in_the_engines_words() {
+    let stand_in = StandIn::new(|line| {
+        if line.starts_with("GET") {
+            http(200, &container(r#"{"Status": "running"}"#))
+        } else {
+            http(
+                500,
+                r#"{"message": "driver failed: port is already allocated"}"#,
+            )
+        }
+    });
+    let error = stand_in.engine().start(&id()).await.unwrap_err();
+    assert_eq!(error.kind(), EngineErrorKind::Refused);
+    assert!(!error.is_away());
+    let text = error.to_string();
+    assert!(
+        text.contains("answered 500: driver failed: port is already allocated"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn an_engine_on_its_way_out_is_away() {
+    let stand_in = StandIn::new(|_| http(503, r#"{"message": "server is shutting down"}"#));
+    assert!(stand_in.engine().start(&id()).await.unwrap_err().is_away());
+}
+
+#[tokio::test]
+async fn what_is_no_engine_is_called_so() {
+    for answers in [
+        (|_| Some("SSH-2.0-OpenSSH_9.2\r\n".to_owned())) as Answers,
+        |_| http(200, "<html>hello</html>"),
+        |_| http(200, "{}"),
+    ] {
+        let stand_in = StandIn::new(answers);
+        let error = stand_in.engine().version().await.unwrap_err();
+        assert_eq!(error.kind(), EngineErrorKind::BadAnswer, "{error:?}");
+        assert!(matches!(error, EngineError::BadAnswer { .. }));
+        assert!(std::error::Error::source(&error).is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_stop_is_told_apart_by_what_the_container_says() {
+    let stand_in = StandIn::new(|line| {
+        if line.starts_with("GET") {
+            http(200, &container(r#"{"Status": "exited", "ExitCode": 0}"#))
+        } else {
+            http(204, "")
+        }
+    });
+    let stopped = stand_in.engine().stop(&id(), Duration::ZERO).await.unwrap();
+    assert_eq!(stopped, Stopped::AlreadyStopped);
+    assert_eq!(
+        *stand_in.requests.lock().unwrap(),
+        ["GET /containers/0123456789abcdef/json"]
+    );
+
+    let restless = StandIn::new(|line| {
+        if line.starts_with("GET") {
+            http(200, &container(r#"{"Status": "running"}"#))
+        } else {
+            http(204, "")
+        }
+    });
+    let error = restless
+        .engine()
+        .stop(&id(), Duration::from_millis(1500))
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("running again"), "{error}");
+    assert!(
+        restless
+            .requests
+            .lock()
+            .unwrap()
+            .contains(&"POST /containers/0123456789abcdef/stop?t=2".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn a_container_that_vanishes_from_the_list_is_not_in_it() {
+    let stand_in = StandIn::new(|line| {
+        if line.contains("/containers/json") {
+            http(200, r#"[{"Id": "0123456789abcdef"}, {"Id": "gone"}]"#)
+        } else if line.contains("/gone/") {
+            http(404, r#"{"message": "No such container: gone"}"#)
+        } else {
+            http(200, &container(r#"{"Status": "running"}"#))
+        }
+    });
+    let listed = stand_in.engine().containers().await.unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].name, "db");
+}

@@ -1,0 +1,134 @@
+//! The private key to log in with. Touches the disk.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+use crate::{KeyFileProblem, ShutdownError};
+
+/// No private key is larger; a wrong path may well name something that is.
+const MOST_BYTES: u64 = 64 * 1024;
+
+/// A file with a private key, in OpenSSH's or PEM format.
+///
+/// It is read anew for each login, and refused when its mode lets the group or
+/// others read or write it.
+#[derive(Clone, Debug)]
+pub struct KeyFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it is encrypted with, if it is.
+    pub passphrase: Option<SecretString>,
+}
+
+impl KeyFile {
+    /// A key without a passphrase.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            passphrase: None,
+        }
+    }
+
+    /// The same key, encrypted with this passphrase.
+    #[must_use]
+    pub fn with_passphrase(mut self, passphrase: SecretString) -> Self {
+        self.passphrase = Some(passphrase);
+        self
+    }
+
+    /// Reads the file, after checking the mode of the very file that is read.
+    pub(crate) fn read(&self) -> Result<SecretString, ShutdownError> {
+        read_secret(&self.path).map_err(|problem| ShutdownError::KeyFile {
+            path: self.path.clone(),
+            problem,
+        })
+    }
+}
+
+fn read_secret(path: &Path) -> Result<SecretString, KeyFileProblem> {
+    let file = File::open(path).map_err(KeyFileProblem::Unreadable)?;
+    let metadata = file.metadata().map_err(KeyFileProblem::Unreadable)?;
+    if !metadata.is_file() {
+        let source = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
+        return Err(KeyFileProblem::Unreadable(source));
+    }
+    let mode = metadata.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(KeyFileProblem::Exposed { mode });
+    }
+    let mut text = String::new();
+    match file.take(MOST_BYTES).read_to_string(&mut text) {
+        Ok(_) => Ok(SecretString::from(text)),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(KeyFileProblem::Invalid {
+            detail: "it is not a text".into(),
+        }),
+        Err(error) => Err(KeyFileProblem::Unreadable(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    fn file(mode: u32, content: &[u8]) -> (tempfile::TempDir, KeyFile) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        (dir, KeyFile::new(path))
+    }
+
+    fn problem(key: &KeyFile) -> KeyFileProblem {
+        match key.read().unwrap_err() {
+            ShutdownError::KeyFile { path, problem } => {
+                assert_eq!(path, key.path);
+                problem
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_file_of_ones_own_is_read() {
+        for mode in [0o600, 0o400] {
+            let (_dir, key) = file(mode, b"secret");
+            assert_eq!(key.read().unwrap().expose_secret(), "secret");
+        }
+    }
+
+    #[test]
+    fn a_file_that_others_can_get_at_is_refused() {
+        for mode in [0o640, 0o604, 0o620, 0o602, 0o610, 0o777] {
+            let (_dir, key) = file(mode, b"secret");
+            match problem(&key) {
+                KeyFileProblem::Exposed { mode: found } => assert_eq!(found, mode),
+                other => panic!("{mode:o}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_readable_text_is_named() {
+        let (dir, key) = file(0o600, &[0xff, 0xfe]);
+        assert!(matches!(problem(&key), KeyFileProblem::Invalid { .. }));
+        let missing = KeyFile::new(dir.path().join("missing"));
+        assert!(matches!(problem(&missing), KeyFileProblem::Unreadable(_)));
+        let folder = KeyFile::new(dir.path());
+        assert!(matches!(problem(&folder), KeyFileProblem::Unreadable(_)));
+    }
+
+    #[test]
+    fn debug_shows_no_passphrase() {
+        let key = KeyFile::new("/k").with_passphrase(SecretString::from("hunter2"));
+        assert!(!format!("{key:?}").contains("hunter2"));
+    }
+}

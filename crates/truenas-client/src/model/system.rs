@@ -1,0 +1,31 @@
+//! The NAS itself.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use crate::Version;
+
+/// What a NAS says of itself.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct System {
+    /// Its version.
+    pub version: Version,
+    /// Its name.
+    pub hostname: String,
+    /// What its clock showed when it answered. Every other time that it reports is by this clock.
+    pub datetime: Timestamp,
+    /// The IANA name of the time zone in which it names snapshots and runs schedules.
+    pub time_zone: String,
+    /// How long it has been up.
+    #[serde(rename = "uptime_seconds", serialize_with = "seconds")]
+    pub uptime: Duration,
+    /// Differs from one boot to the next, where the version has it.
+    pub boot_id: Option<String>,
+}
+
+fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}

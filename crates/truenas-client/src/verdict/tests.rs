@@ -1,0 +1,308 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Direction, Transport};
+
+const SINCE: i64 = 1_000_000;
+
+fn time(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn snapshot(dataset: &str, name: &str, created: i64) -> Snapshot {
+    Snapshot {
+        dataset: dataset.to_owned(),
+        name: name.to_owned(),
+        created: time(created),
+        guid: None,
+    }
+}
+
+fn task(state: TaskState, last_snapshot: Option<&str>) -> ReplicationTask {
+    ReplicationTask {
+        id: 1,
+        name: "docker to backup".to_owned(),
+        direction: Direction::Push,
+        transport: Transport::Ssh,
+        source_datasets: vec!["tank/docker".to_owned()],
+        target_dataset: "dozer/docker".to_owned(),
+        recursive: true,
+        exclude: Vec::new(),
+        auto: true,
+        enabled: true,
+        snapshot_tasks: vec![1],
+        naming_schemas: Vec::new(),
+        state,
+        last_snapshot: last_snapshot.map(|name| name.parse().unwrap()),
+        job: None,
+    }
+}
+
+fn finished_at(second: i64) -> TaskState {
+    TaskState::Finished {
+        at: time(second),
+        warnings: Vec::new(),
+    }
+}
+
+fn input(source_snapshots: Vec<Snapshot>) -> VerdictInput {
+    VerdictInput {
+        since: time(SINCE),
+        source_snapshots,
+    }
+}
+
+fn tonight() -> VerdictInput {
+    input(vec![
+        snapshot("tank/docker", "auto-old", SINCE - 86_400),
+        snapshot("tank/docker", "auto-new", SINCE + 60),
+    ])
+}
+
+fn verdict(task: &ReplicationTask) -> Verdict {
+    judge(Some(task), &tonight()).verdict
+}
+
+#[test]
+fn a_new_snapshot_that_was_sent_since_is_fresh() {
+    let task = task(finished_at(SINCE + 120), Some("tank/docker@auto-new"));
+    let judgement = judge(Some(&task), &tonight());
+    assert_eq!(
+        judgement.verdict,
+        Verdict::Fresh {
+            snapshot: snapshot("tank/docker", "auto-new", SINCE + 60)
+        }
+    );
+    insta::assert_json_snapshot!(judgement);
+}
+
+#[test]
+fn a_snapshot_of_the_very_second_counts() {
+    let task = task(finished_at(SINCE), Some("tank/docker@auto"));
+    let exact = input(vec![snapshot("tank/docker", "auto", SINCE)]);
+    assert!(judge(Some(&task), &exact).verdict.is_fresh());
+    let just_before = input(vec![snapshot("tank/docker", "auto", SINCE - 1)]);
+    assert_eq!(
+        judge(Some(&task), &just_before).verdict,
+        Verdict::NothingSent
+    );
+}
+
+#[test]
+fn finished_with_the_old_snapshot_means_that_nothing_was_sent() {
+    assert_eq!(
+        verdict(&task(
+            finished_at(SINCE + 120),
+            Some("tank/docker@auto-old")
+        )),
+        Verdict::NothingSent
+    );
+    assert_eq!(
+        verdict(&task(finished_at(SINCE + 120), None)),
+        Verdict::NothingSent
+    );
+}
+
+#[test]
+fn yesterdays_finish_is_stale_even_if_it_names_a_new_snapshot() {
+    // A restart in the middle of tonight's run: the snapshot is known, the run has not ended.
+    assert_eq!(
+        verdict(&task(finished_at(SINCE - 1), Some("tank/docker@auto-new"))),
+        Verdict::Stale {
+            since: time(SINCE - 1)
+        }
+    );
+}
+
+#[test]
+fn a_snapshot_that_nobody_has_seen_proves_nothing() {
+    for name in [
+        "tank/docker@auto-unheard-of",
+        "tank/other@auto-new",
+        "tank/docker2@auto-new",
+    ] {
+        let verdict = verdict(&task(finished_at(SINCE + 120), Some(name)));
+        assert!(
+            matches!(verdict, Verdict::Unknown { .. }),
+            "{name}: {verdict:?}"
+        );
+    }
+}
+
+#[test]
+fn the_last_child_stands_for_the_recursive_snapshot() {
+    let mut child = task(
+        finished_at(SINCE + 120),
+        Some("tank/docker/volumes@auto-new"),
+    );
+    assert!(verdict(&child).is_fresh());
+    child.recursive = false;
+    assert!(matches!(verdict(&child), Verdict::Unknown { .. }));
+}
+
+#[test]
+fn warnings_degrade() {
+    let state = TaskState::Finished {
+        at: time(SINCE + 120),
+        warnings: vec!["cannot receive mountpoint property".to_owned()],
+    };
+    assert_eq!(
+        verdict(&task(state, Some("tank/docker@auto-new"))),
+        Verdict::Degraded {
+            warnings: vec!["cannot receive mountpoint property".to_owned()]
+        }
+    );
+}
+
+#[test]
+fn failures_are_told_apart_by_their_time() {
+    let failed = |at: Option<i64>| {
+        verdict(&task(
+            TaskState::Error {
+                at: at.map(time),
+                error: "connection refused".to_owned(),
+            },
+            None,
+        ))
+    };
+    let tonight = Verdict::Failed {
+        error: "connection refused".to_owned(),
+    };
+    assert_eq!(failed(Some(SINCE + 1)), tonight);
+    assert_eq!(failed(None), tonight);
+    // Yesterday's failure does not end tonight's waiting.
+    let yesterday = failed(Some(SINCE - 1));
+    assert_eq!(
+        yesterday,
+        Verdict::Stale {
+            since: time(SINCE - 1)
+        }
+    );
+    assert!(!yesterday.is_settled());
+}
+
+#[test]
+fn a_disabled_task_is_disabled_whatever_it_says_unless_it_still_runs() {
+    let mut disabled = task(finished_at(SINCE + 120), Some("tank/docker@auto-new"));
+    disabled.enabled = false;
+    assert_eq!(verdict(&disabled), Verdict::Disabled);
+    disabled.state = TaskState::Pending;
+    assert_eq!(verdict(&disabled), Verdict::Disabled);
+    disabled.state = TaskState::Running {
+        at: Some(time(SINCE + 1)),
+        progress: None,
+    };
+    let judgement = judge(Some(&disabled), &tonight());
+    assert_eq!(judgement.verdict, Verdict::Running { progress: None });
+    insta::assert_json_snapshot!(judgement.reasons);
+}
+
+#[test]
+fn the_other_states_are_passed_on() {
+    assert_eq!(judge(None, &tonight()).verdict, Verdict::Missing);
+    assert_eq!(
+        verdict(&task(
+            TaskState::Waiting {
+                since: None,
+                reason: None
+            },
+            None
+        )),
+        Verdict::Waiting {
+            why: "no reason given".to_owned()
+        }
+    );
+    assert_eq!(
+        verdict(&task(
+            TaskState::Hold {
+                at: None,
+                reason: "Pool tank is offline.".to_owned()
+            },
+            None
+        )),
+        Verdict::Held {
+            why: "Pool tank is offline.".to_owned()
+        }
+    );
+    for state in [
+        TaskState::Pending,
+        TaskState::Unknown {
+            raw: "{}".to_owned(),
+        },
+    ] {
+        assert!(matches!(
+            verdict(&task(state, None)),
+            Verdict::Unknown { .. }
+        ));
+    }
+}
+
+fn any_state() -> impl Strategy<Value = TaskState> {
+    let at = (SINCE - 5..SINCE + 5).prop_map(time);
+    let text = "[a-z]{0,5}";
+    prop_oneof![
+        1 => Just(TaskState::Pending),
+        1 => (prop::option::of(at.clone()), prop::option::of(text))
+            .prop_map(|(since, reason)| TaskState::Waiting { since, reason }),
+        1 => prop::option::of(at.clone()).prop_map(|at| TaskState::Running { at, progress: None }),
+        4 => (at.clone(), prop::collection::vec(text, 0..2))
+            .prop_map(|(at, warnings)| TaskState::Finished { at, warnings }),
+        1 => (prop::option::of(at.clone()), text).prop_map(|(at, error)| TaskState::Error { at, error }),
+        1 => (prop::option::of(at), text).prop_map(|(at, reason)| TaskState::Hold { at, reason }),
+        1 => text.prop_map(|raw| TaskState::Unknown { raw }),
+    ]
+}
+
+fn any_snapshot() -> impl Strategy<Value = Snapshot> {
+    (
+        "tank/docker(/a)?|tank/other",
+        "auto-[0-3]",
+        SINCE - 5..SINCE + 5,
+    )
+        .prop_map(|(dataset, name, created)| snapshot(&dataset, &name, created))
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_fresh_without_a_fresh_snapshot(
+        state in any_state(),
+        last in prop::option::of("(tank/docker(/a)?|tank/other)@auto-[0-3]"),
+        snapshots in prop::collection::vec(any_snapshot(), 0..6),
+        flags in any::<[bool; 3]>(),
+    ) {
+        let mut task = task(state, last.as_deref());
+        [task.enabled, task.auto, task.recursive] = flags;
+        let evidence = input(snapshots);
+        let judgement = judge(Some(&task), &evidence);
+        let (finished, warned) = match &task.state {
+            TaskState::Finished { at, warnings } => (*at >= evidence.since, !warnings.is_empty()),
+            _ => (false, false),
+        };
+        let sent = task.last_snapshot.as_ref();
+        let is_evidence = |snapshot: &Snapshot| {
+            snapshot.created >= evidence.since
+                && evidence.source_snapshots.contains(snapshot)
+                && sent.is_some_and(|sent| {
+                    sent.name == snapshot.name
+                        && (sent.dataset == snapshot.dataset
+                            || task.recursive && is_within(&sent.dataset, &snapshot.dataset))
+                })
+        };
+        match &judgement.verdict {
+            Verdict::Fresh { snapshot } => {
+                prop_assert!(is_evidence(snapshot));
+                prop_assert!(finished && task.enabled && !warned);
+            }
+            Verdict::Degraded { .. } => {
+                prop_assert!(evidence.source_snapshots.iter().any(is_evidence));
+                prop_assert!(finished && task.enabled && warned);
+            }
+            _ => {}
+        }
+        // What runs or waits is never reported as anything else.
+        let active = matches!(judgement.verdict, Verdict::Running { .. } | Verdict::Waiting { .. });
+        prop_assert_eq!(active, task.state.is_active() == Some(true));
+        // Every verdict can be said.
+        prop_assert!(!judgement.verdict.to_string().is_empty());
+    }
+}

@@ -1,0 +1,174 @@
+//! A simulated TrueNAS: REST v2.0 over TLS, with tasks that go on by themselves.
+//!
+//! TrueNAS cannot be run here, so this is the one part of the lab that only behaves like the real
+//! one. It does so in what a client can see: the shape of the answers, the oddities of filters and
+//! errors, the states that a replication goes through and the times at which they change. It has
+//! no disks: a snapshot is a name, a time and a GUID.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use lab::truenas::{SimReplication, SimSnapshotTask, SimulatedVersion, Simulator, SimulatorOptions};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let backup = Simulator::start(SimulatorOptions {
+//!     version: SimulatedVersion::Core13_0,
+//!     datasets: vec!["dozer/docker".to_owned()],
+//!     ..SimulatorOptions::new("backup")
+//! }).await?;
+//! let primary = Simulator::start(SimulatorOptions {
+//!     datasets: vec!["tank/docker".to_owned()],
+//!     snapshot_tasks: vec![SimSnapshotTask::new(1, "tank/docker").every(Duration::from_secs(2))],
+//!     replication_tasks: vec![SimReplication::new(1, "docker to backup", "tank/docker", "dozer/docker").after(1)],
+//!     ..SimulatorOptions::new("primary")
+//! }).await?;
+//! primary.control().replicate_to(backup.control());
+//! # Ok(())
+//! # }
+//! ```
+
+mod clock;
+mod control;
+mod http;
+mod options;
+mod query;
+mod replication;
+mod resource;
+mod tls;
+mod world;
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use truenas_client::CertificateFingerprint;
+use url::Url;
+
+pub use control::Control;
+pub use http::{KeySeen, RequestSeen};
+pub use options::{SimReplication, SimSnapshotTask, SimulatedVersion, SimulatorOptions};
+pub use world::SimSnapshot;
+
+/// How often the tasks go on when nobody asks.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Why there is no simulated NAS.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SimulatorError {
+    /// Its port cannot be had.
+    #[error("listen at {address} as a simulated TrueNAS")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Its certificate cannot be made.
+    #[error("make the certificate of a simulated TrueNAS")]
+    Certificate {
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// A simulated TrueNAS that is switched on. Dropping it switches it off.
+#[derive(Debug)]
+pub struct Simulator {
+    control: Control,
+    address: SocketAddr,
+    server: JoinHandle<()>,
+    ticker: JoinHandle<()>,
+}
+
+impl Simulator {
+    /// Makes a NAS and switches it on. It runs on the current runtime, and listens in the network
+    /// namespace of the thread that calls this.
+    ///
+    /// # Errors
+    /// If its certificate cannot be made or its address cannot be had.
+    pub async fn start(options: SimulatorOptions) -> Result<Self, SimulatorError> {
+        let address = options.address;
+        Self::boot(Control::new(options)?, address).await
+    }
+
+    /// Switches a NAS on (again): with what is on its disks, its certificate and its key, but
+    /// without its jobs, and with every task as it last ended.
+    ///
+    /// # Errors
+    /// If its address cannot be had.
+    pub async fn boot(control: Control, address: SocketAddr) -> Result<Self, SimulatorError> {
+        let (listener, address) = tls::bind(address).await?;
+        control.switched_on();
+        let server = tokio::spawn(tls::serve(
+            listener,
+            control.identity(),
+            http::router(control.clone()),
+        ));
+        let ticker = tokio::spawn({
+            let control = control.clone();
+            async move {
+                let mut ticks = tokio::time::interval(TICK);
+                loop {
+                    ticks.tick().await;
+                    control.go_on();
+                }
+            }
+        });
+        Ok(Self {
+            control,
+            address,
+            server,
+            ticker,
+        })
+    }
+
+    /// Where it is: `https://IP:PORT`.
+    #[must_use]
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "the address of a socket is a URL"
+    )]
+    pub fn url(&self) -> Url {
+        Url::parse(&format!("https://{}", self.address))
+            .expect("an IP address and a port make a URL")
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A key that it accepts.
+    #[must_use]
+    pub fn api_key(&self) -> String {
+        self.control.api_key()
+    }
+
+    /// The fingerprint of its certificate, as its web page would show it.
+    #[must_use]
+    pub fn certificate_sha256(&self) -> String {
+        CertificateFingerprint::of_der(&self.control.identity().der).to_string()
+    }
+
+    /// Its certificate, which is its own authority.
+    #[must_use]
+    pub fn certificate_pem(&self) -> String {
+        self.control.identity().pem
+    }
+
+    /// What makes it do things, and tells what was done to it.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.server.abort();
+        self.ticker.abort();
+        self.control.switched_off();
+    }
+}

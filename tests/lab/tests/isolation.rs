@@ -1,0 +1,288 @@
+//! The lab's namespaces, from the outside and from the inside.
+
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a helper that fails must fail its test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use lab::isolation::{self, Isolation, isolated};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Set in the program that a test runs to watch it from the outside: this very program, with just
+/// this very test, which then plays the one that is watched.
+const PLAYED: &str = "LAB_ISOLATION_TEST_PLAYED";
+
+/// The devices of this process's network namespace.
+fn network_devices() -> Vec<String> {
+    let text = fs::read_to_string("/proc/self/net/dev").unwrap();
+    text.lines()
+        .skip(2)
+        .filter_map(|line| Some(line.split_once(':')?.0.trim().to_owned()))
+        .collect()
+}
+
+#[test]
+fn inside_is_another_network_with_only_lo() {
+    isolated(|| {
+        assert_eq!(isolation::current(), Isolation::Namespaces);
+        assert_eq!(network_devices(), ["lo"]);
+        // It is up: what is bound there can be reached.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let nowhere = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+        let error = nowhere.send_to(b"", "192.0.2.1:9").unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::NetworkUnreachable);
+    });
+}
+
+#[test]
+fn inside_run_is_empty_and_temporary_files_go_to_the_labs_own_file_system() {
+    isolated(|| {
+        assert!(!Path::new("/run/docker.sock").exists());
+        assert!(!Path::new("/var/run/docker.sock").exists());
+        let scratch = isolation::scratch().unwrap();
+        assert_eq!(std::env::temp_dir(), scratch);
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+        let line = format!("tmpfs {} tmpfs ", scratch.display());
+        assert!(mounts.lines().any(|mount| mount.starts_with(&line)), "{mounts}");
+        fs::write(scratch.join("file"), "contents").unwrap();
+    });
+    let own = format!("backup-window-lab-{}-", std::process::id());
+    let left = left_in_temp(&own).iter().any(|path| path.join("file").exists());
+    assert!(!left, "nothing that is written inside can be seen outside");
+}
+
+#[test]
+fn inside_orphans_are_collected() {
+    isolated(|| {
+        let shell = Command::new("sh")
+            .args(["-c", "sleep 0.1 & echo $!"])
+            .output()
+            .unwrap();
+        let orphan = String::from_utf8(shell.stdout).unwrap();
+        let orphan = PathBuf::from("/proc").join(orphan.trim());
+        wait_until("the orphan is collected", || !orphan.exists());
+    });
+}
+
+#[test]
+fn each_test_has_its_own_control_group() {
+    isolated(|| {
+        let parent = isolation::cgroup_parent();
+        assert!(parent.starts_with("/backup-window-lab-"), "{parent}");
+        for hierarchy in cgroup_hierarchies() {
+            fs::create_dir_all(hierarchy.join(&parent[1..]).join("docker")).unwrap();
+        }
+    });
+    let own = format!("backup-window-lab-{}-", std::process::id());
+    for hierarchy in cgroup_hierarchies() {
+        let left = fs::read_dir(hierarchy).unwrap().filter_map(Result::ok).any(|entry| {
+            entry.file_name().to_string_lossy().starts_with(&own)
+                && entry.path().join("docker").exists()
+        });
+        assert!(!left, "the control groups are removed");
+    }
+}
+
+#[test]
+fn a_panic_inside_fails_outside() {
+    if is_played() {
+        return isolated(|| panic!("this panic is meant"));
+    }
+    let (succeeded, text) = play("a_panic_inside_fails_outside", &[]);
+    assert!(!succeeded);
+    assert!(text.contains("this panic is meant"), "{text}");
+    assert!(text.contains("failed inside its namespaces"), "{text}");
+}
+
+#[test]
+fn a_body_that_is_not_run_fails() {
+    if is_played() {
+        return isolated(closure_from_elsewhere());
+    }
+    let (succeeded, text) = play("a_body_that_is_not_run_fails", &[]);
+    assert!(!succeeded);
+    assert!(text.contains("was not run"), "{text}");
+}
+
+fn closure_from_elsewhere() -> impl FnOnce() {
+    || ()
+}
+
+#[test]
+fn a_mark_without_namespaces_is_not_believed() {
+    if is_played() {
+        return isolated(|| ());
+    }
+    let own = ["mnt", "net", "pid"].map(|kind| {
+        let link = fs::read_link(format!("/proc/self/ns/{kind}")).unwrap();
+        link.to_string_lossy().into_owned()
+    });
+    let mark = [
+        ("BACKUP_WINDOW_LAB", "inside"),
+        ("BACKUP_WINDOW_LAB_OUTSIDE", &own.join(",")),
+    ];
+    let (succeeded, text) = play("a_mark_without_namespaces_is_not_believed", &mark);
+    assert!(!succeeded);
+    assert!(text.contains("not in namespaces of its own"), "{text}");
+}
+
+#[test]
+fn nothing_is_left_after_the_program_was_killed() {
+    if is_played() {
+        return isolated(|| {
+            sleep_for_a_day();
+        });
+    }
+    let mut program = watch("nothing_is_left_after_the_program_was_killed");
+    let sleeper = wait_for_sleeper(program.id());
+    kill(program.id(), Signal::KILL);
+    program.wait().unwrap();
+    wait_until("the processes inside are gone", || !exists(sleeper));
+
+    // The directory could not be removed by a program that was killed; the next lab does it.
+    let own = format!("backup-window-lab-{}-", program.id());
+    play("a_panic_inside_fails_outside", &[]);
+    assert_eq!(left_in_temp(&own), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn nothing_is_left_after_the_program_was_terminated() {
+    if is_played() {
+        return isolated(|| {
+            sleep_for_a_day();
+        });
+    }
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut program = watch("nothing_is_left_after_the_program_was_terminated");
+        let sleeper = wait_for_sleeper(program.id());
+        kill(program.id(), signal);
+        let status = program.wait().unwrap();
+        assert_eq!(status.code(), Some(128 + signal.as_raw()), "{status}");
+        // At once, without waiting: the program ends after all inside.
+        assert!(!exists(sleeper));
+        let own = format!("backup-window-lab-{}-", program.id());
+        assert_eq!(left_in_temp(&own), Vec::<PathBuf>::new());
+    }
+}
+
+fn sleep_for_a_day() {
+    let status = Command::new("sleep").arg("86400").status().unwrap();
+    assert!(status.success());
+}
+
+fn is_played() -> bool {
+    std::env::var_os(PLAYED).is_some()
+}
+
+/// This program, with just this test, which finds itself [played](is_played).
+fn player(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(PLAYED, "1")
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs it to its end: whether it succeeded, and what it printed.
+fn play(test: &str, variables: &[(&str, &str)]) -> (bool, String) {
+    let output = player(test)
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    (output.status.success(), text)
+}
+
+/// Starts it.
+fn watch(test: &str) -> Child {
+    player(test)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// The `sleep` that this program runs inside, by its number outside.
+fn wait_for_sleeper(program: u32) -> u32 {
+    let mut found = None;
+    wait_until("the program inside sleeps", || {
+        found = descendants(program)
+            .into_iter()
+            .find(|pid| command_line(*pid).is_some_and(|line| line.starts_with("sleep\0")));
+        found.is_some()
+    });
+    found.unwrap()
+}
+
+fn descendants(ancestor: u32) -> Vec<u32> {
+    let all: Vec<u32> = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    all.into_iter()
+        .filter(|pid| std::iter::successors(parent(*pid), |pid| parent(*pid)).any(|pid| pid == ancestor))
+        .collect()
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+fn command_line(pid: u32) -> Option<String> {
+    fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()
+}
+
+fn exists(pid: u32) -> bool {
+    Path::new(&format!("/proc/{pid}")).exists()
+}
+
+fn kill(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(pid.try_into().unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+fn left_in_temp(prefix: &str) -> Vec<PathBuf> {
+    fs::read_dir(std::env::temp_dir())
+        .unwrap()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with(prefix))
+        })
+        .collect()
+}
+
+/// Where control groups can be made: the hierarchies that are mounted.
+fn cgroup_hierarchies() -> Vec<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    mounts
+        .lines()
+        .map(|line| line.split(' ').collect::<Vec<_>>())
+        .filter(|fields| fields.len() > 2 && fields[2].starts_with("cgroup"))
+        .map(|fields| PathBuf::from(fields[1]))
+        .collect()
+}
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        for _ in 0..400 {
+            if is_so() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("it took too long until {what}");
+    });
+}
