@@ -174,30 +174,4 @@ fn first_unsafe(nodes: &[Node]) -> Option<OsString> {
 }
 
 #[cfg(test)]
-mod tests {
-    use rustic_core::repofile::Metadata;
-
-    use super::*;
-
-    fn unsafe_among(names: &[&str]) -> Option<OsString> {
-        let node = |name: &&str| Node::new_node(name.as_ref(), NodeType::File, Metadata::default());
-        first_unsafe(&names.iter().map(node).collect::<Vec<_>>())
-    }
-
-    #[test]
-    fn names_that_lead_elsewhere_are_found() {
-        for name in ["", ".", "..", "a/b", "/etc/passwd", "../x", "a\0b"] {
-            assert_eq!(unsafe_among(&["a", name]).unwrap(), name);
-        }
-        assert_eq!(unsafe_among(&["a", "b", "a"]).unwrap(), "a");
-        assert_eq!(unsafe_among(&["a", "b", "...", "a\nb", "-rf"]), None);
-    }
-
-    #[test]
-    fn an_escaped_slash_is_a_slash() {
-        // The format escapes names; `\x2f` must not get past the check as four harmless letters.
-        let mut node = Node::new_node("x".as_ref(), NodeType::File, Metadata::default());
-        node.name = r"..\x2fetc".to_owned();
-        assert_eq!(first_unsafe(&[node]).unwrap(), "../etc");
-    }
-}
+mod tests;

@@ -18,9 +18,10 @@ use crate::{
 ///   before it failed may stay behind as unused data.
 /// - Only one writer works at a time. A second one in the same store waits; one in another process
 ///   gets [`StoreError::Locked`].
-/// - Futures may be dropped. The work then stops at the next file (or the next megabyte or so of a
-///   large file), writes no snapshot, and leaves a restore's target as far as it came. The thread
-///   that does the work finishes its current call first, so the lock may be held a moment longer.
+/// - Futures may be dropped. A backup or a restore then stops at the next file (or the next
+///   megabyte or so of a large one) and a backup writes no snapshot; listing and checking run to
+///   their end unseen. The thread that does the work finishes its current call first, so the lock
+///   may be held a moment longer.
 /// - Nothing is written anywhere but in the repository and, by [`restore`](Self::restore), beneath
 ///   the request's target.
 /// - No password appears in an error or in `Debug` output.
@@ -52,6 +53,9 @@ pub trait Store: Debug + Send + Sync + 'static {
     async fn snapshots(&self) -> Result<Vec<Snapshot>, StoreError>;
 
     /// Writes a snapshot, or a part of it, into a folder of its own.
+    ///
+    /// If it fails or is given up on the way, the target stays as far as it came: remove it and
+    /// start again.
     ///
     /// # Errors
     ///

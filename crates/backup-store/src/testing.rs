@@ -8,12 +8,15 @@ use std::{
     collections::{BTreeMap, HashMap},
     ffi::OsString,
     fmt, fs,
-    io::{self, Read},
+    io::{self, BufRead},
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
 use walkdir::WalkDir;
+
+/// How much of two files is compared at once.
+const BUFFER_BYTES: usize = 128 << 10;
 
 /// One difference between two trees.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -201,14 +204,21 @@ fn same_contents(left: &Path, right: &Path) -> io::Result<bool> {
     if !is_file(left)? || !is_file(right)? {
         return Ok(true);
     }
-    let open = |path: &Path| fs::File::open(path).map(io::BufReader::new);
-    let (mut left, mut right) = (open(left)?.bytes(), open(right)?.bytes());
+    let open = |path: &Path| {
+        fs::File::open(path).map(|file| io::BufReader::with_capacity(BUFFER_BYTES, file))
+    };
+    let (mut left, mut right) = (open(left)?, open(right)?);
     loop {
-        match (left.next().transpose()?, right.next().transpose()?) {
-            (None, None) => return Ok(true),
-            (a, b) if a != b => return Ok(false),
-            _ => {}
+        let (a, b) = (left.fill_buf()?, right.fill_buf()?);
+        let length = a.len().min(b.len());
+        if length == 0 {
+            return Ok(a.is_empty() && b.is_empty());
         }
+        if a[..length] != b[..length] {
+            return Ok(false);
+        }
+        left.consume(length);
+        right.consume(length);
     }
 }
 

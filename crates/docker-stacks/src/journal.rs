@@ -70,6 +70,8 @@ pub struct RecordedContainer {
     pub was: Was,
     /// Its place in its project, by which it is found again after it was recreated.
     pub service: Option<ComposeService>,
+    /// When it had last been started: what runs with the same time was not stopped yet.
+    pub started_at: Option<Timestamp>,
     /// How long it is given between its stop signal and SIGKILL: for so long after a crash, a stop
     /// that was asked for may still be under way.
     #[serde(with = "seconds", rename = "grace_seconds")]
@@ -124,6 +126,7 @@ impl RecordedContainer {
             container: container.to_ref(),
             was,
             service: ComposeService::of(container),
+            started_at: container.started_at,
             grace: container.stop_timeout.unwrap_or(default_grace),
         })
     }

@@ -157,7 +157,7 @@ async fn prepare(
         let container = look(engine, wanted).await?;
         // One that ended since the plan was made is not stopped, and so not started.
         if let Some(record) = RecordedContainer::of(&container, options.grace) {
-            slots.push(Slot::new(record, container.started_at));
+            slots.push(Slot::new(record));
         }
     }
     let earlier = journal.read().await.map_err(|error| explain(&error))?;

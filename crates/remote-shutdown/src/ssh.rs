@@ -98,7 +98,7 @@ async fn supervise(
             Ok(None) => return result.unwrap_or_else(|| Err(thread_died(job))),
             Err(_) => {
                 let reached = cancel.0.cancel();
-                // The end may have come together with the deadline.
+                // The end may have come just before the deadline.
                 while let Ok(report) = reports.try_recv() {
                     if let Report::Ended(ended) = report {
                         result = Some(ended);

@@ -39,7 +39,7 @@ pub struct Judgement {
 
 /// What a replication task has achieved since a given time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "verdict", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Verdict {
     /// A snapshot that is young enough was sent, without warnings.

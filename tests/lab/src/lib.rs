@@ -19,6 +19,7 @@
 //! ```
 
 pub mod isolation;
+pub mod nas_path;
 pub mod sleeping_host;
 pub mod ssh_server;
 mod ssh_stand_in;

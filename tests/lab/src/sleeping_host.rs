@@ -135,9 +135,7 @@ impl SleepingHost {
             .name("sleeping-host".to_owned())
             .spawn(move || machine.live(&ready))
             .map_err(system("start a thread for the host"))?;
-        let started = is_ready
-            .recv()
-            .unwrap_or_else(|_| Err(SleepingHostError::Ended));
+        let started = is_ready.recv().unwrap_or(Err(SleepingHostError::Ended));
         match started {
             Ok(ready) => Ok(Self {
                 mac,

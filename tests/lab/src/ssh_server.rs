@@ -146,7 +146,7 @@ impl SshServer {
         let button = PowerButton::new(options.on_power_off);
         let sshd = Sshd::start(options.address, &options.dir, Arc::clone(&button))?;
         Ok(Self {
-            kind: sshd.version().to_owned(),
+            kind: sshd.version(),
             address: sshd.address(),
             host_key_sha256: sshd.host_key_sha256().to_owned(),
             client_key_file: sshd.client_key_file().to_owned(),
@@ -234,7 +234,7 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// Finds the user in the text of `/etc/passwd`, by passwd(5).
+    /// Finds the user in the text of `/etc/passwd`, by `passwd(5)`.
     pub(crate) fn find(uid: u32, passwd: &str) -> Option<Self> {
         passwd.lines().find_map(|line| {
             let fields: Vec<&str> = line.split(':').collect();

@@ -33,6 +33,7 @@ mod options;
 mod query;
 mod replication;
 mod resource;
+mod service;
 mod tls;
 mod world;
 
@@ -41,12 +42,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use truenas_client::CertificateFingerprint;
 use url::Url;
 
 pub use control::Control;
 pub use http::{KeySeen, RequestSeen};
 pub use options::{SimReplication, SimSnapshotTask, SimulatedVersion, SimulatorOptions};
+pub use service::TrueNasService;
 pub use world::SimSnapshot;
 
 /// How often the tasks go on when nobody asks.
@@ -149,7 +150,7 @@ impl Simulator {
     /// The fingerprint of its certificate, as its web page would show it.
     #[must_use]
     pub fn certificate_sha256(&self) -> String {
-        CertificateFingerprint::of_der(&self.control.identity().der).to_string()
+        self.control.certificate_sha256()
     }
 
     /// Its certificate, which is its own authority.

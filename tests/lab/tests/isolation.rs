@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use lab::isolation::{self, Isolation, isolated};
+use lab::isolation::{self, Isolation, enter_or_reexec, isolated};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Set in the program that a test runs to watch it from the outside: this very program, with just
@@ -47,11 +47,16 @@ fn inside_run_is_empty_and_temporary_files_go_to_the_labs_own_file_system() {
         assert_eq!(std::env::temp_dir(), scratch);
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
         let line = format!("tmpfs {} tmpfs ", scratch.display());
-        assert!(mounts.lines().any(|mount| mount.starts_with(&line)), "{mounts}");
+        assert!(
+            mounts.lines().any(|mount| mount.starts_with(&line)),
+            "{mounts}"
+        );
         fs::write(scratch.join("file"), "contents").unwrap();
     });
     let own = format!("backup-window-lab-{}-", std::process::id());
-    let left = left_in_temp(&own).iter().any(|path| path.join("file").exists());
+    let left = left_in_temp(&own)
+        .iter()
+        .any(|path| path.join("file").exists());
     assert!(!left, "nothing that is written inside can be seen outside");
 }
 
@@ -79,12 +84,28 @@ fn each_test_has_its_own_control_group() {
     });
     let own = format!("backup-window-lab-{}-", std::process::id());
     for hierarchy in cgroup_hierarchies() {
-        let left = fs::read_dir(hierarchy).unwrap().filter_map(Result::ok).any(|entry| {
-            entry.file_name().to_string_lossy().starts_with(&own)
-                && entry.path().join("docker").exists()
-        });
+        let left = fs::read_dir(hierarchy)
+            .unwrap()
+            .filter_map(Result::ok)
+            .any(|entry| {
+                entry.file_name().to_string_lossy().starts_with(&own)
+                    && entry.path().join("docker").exists()
+            });
         assert!(!left, "the control groups are removed");
     }
+}
+
+#[test]
+fn a_program_enters_with_its_arguments_and_ends_with_its_own_exit_code() {
+    if is_played() {
+        // Outside it does not return.
+        assert_eq!(enter_or_reexec(), Isolation::Namespaces);
+        assert_eq!(network_devices(), ["lo"]);
+        std::process::exit(42);
+    }
+    let status =
+        player("a_program_enters_with_its_arguments_and_ends_with_its_own_exit_code").status();
+    assert_eq!(status.unwrap().code(), Some(42));
 }
 
 #[test]
@@ -194,9 +215,9 @@ fn play(test: &str, variables: &[(&str, &str)]) -> (bool, String) {
         .envs(variables.iter().copied())
         .output()
         .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned()
         + &String::from_utf8_lossy(&output.stderr);
-    (output.status.success(), text)
+    (output.status.success(), printed)
 }
 
 /// Starts it.
@@ -226,7 +247,9 @@ fn descendants(ancestor: u32) -> Vec<u32> {
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .collect();
     all.into_iter()
-        .filter(|pid| std::iter::successors(parent(*pid), |pid| parent(*pid)).any(|pid| pid == ancestor))
+        .filter(|pid| {
+            std::iter::successors(parent(*pid), |pid| parent(*pid)).any(|pid| pid == ancestor)
+        })
         .collect()
 }
 

@@ -31,7 +31,7 @@ struct RunningBanner(tokio::task::JoinHandle<()>);
 
 #[async_trait]
 impl Service for Banner {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "banner"
     }
 
@@ -74,7 +74,7 @@ fn run(test: impl Future<Output = ()>) {
 fn quick() -> SleepingHostOptions {
     SleepingHostOptions {
         boot: Duration::from_millis(300),
-        power_off: Duration::from_millis(500),
+        power_off: Duration::from_secs(1),
         ..SleepingHostOptions::default()
     }
 }

@@ -184,7 +184,7 @@ async fn a_server_that_loses_its_power_is_no_error_and_gone_afterwards() {
         let nas: Arc<Mutex<Option<SshServer>>> = Arc::default();
         let unplugged = Arc::clone(&nas);
         let server = start(options(&dir, move || {
-            drop(unplugged.lock().unwrap().take())
+            drop(unplugged.lock().unwrap().take());
         }))
         .unwrap();
         let (kind, host_key) = (

@@ -308,7 +308,7 @@ impl Writer<'_> {
 fn runs_of_data(data: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut rest = 0;
     std::iter::from_fn(move || {
-        let is_hole = |block: &[u8]| block.len() == HOLE_BYTES && block.iter().all(|&b| b == 0);
+        let is_hole = |block: &[u8]| block == [0; HOLE_BYTES];
         let blocks = || data[rest..].chunks(HOLE_BYTES);
         let start = rest + blocks().take_while(|block| is_hole(block)).count() * HOLE_BYTES;
         rest = start;

@@ -144,3 +144,33 @@ fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A library's error around the system's.
+    #[derive(Debug, thiserror::Error)]
+    #[error("client error (Connect)")]
+    struct Around(#[source] io::Error);
+
+    #[test]
+    fn the_system_s_word_is_found_and_explained() {
+        for (kind, hint) in [
+            (io::ErrorKind::NotFound, "there is no such socket"),
+            (
+                io::ErrorKind::PermissionDenied,
+                "run as root or as a member",
+            ),
+            (io::ErrorKind::ConnectionRefused, "nobody listens"),
+            (io::ErrorKind::BrokenPipe, "the connection broke"),
+        ] {
+            let source = Around(io::Error::from(kind));
+            let error = EngineError::unreachable("unix:///d.sock", "list", Box::new(source));
+            assert!(error.to_string().contains(hint), "{error}");
+            assert!(error.to_string().contains("unix:///d.sock"), "{error}");
+            assert!(!error.to_string().contains("Connect)"), "{error}");
+            assert!(error.source().is_some() && error.is_away());
+        }
+    }
+}

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 use super::{ContainerReport, OutageOptions, StartEnd, StopEnd, explain};
@@ -25,8 +24,6 @@ pub(super) struct Slot {
     /// The container as it is now: recreated ones have another identifier.
     container: ContainerRef,
     stop: StopEnd,
-    /// When it had last been started before its stop.
-    started_before: Option<Timestamp>,
     down_since: Option<Instant>,
     /// Until then, a stop that was asked for may still take effect.
     may_fall_until: Option<Instant>,
@@ -38,12 +35,11 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    pub(super) fn new(record: RecordedContainer, started_before: Option<Timestamp>) -> Self {
+    pub(super) fn new(record: RecordedContainer) -> Self {
         Self {
             container: record.container.clone(),
             record,
             stop: StopEnd::NotAsked,
-            started_before,
             down_since: None,
             may_fall_until: None,
             start_asked: false,
@@ -116,7 +112,7 @@ impl Slot {
         );
         if stopped
             && !self.start_asked
-            && (now.state.is_active() || now.started_at != self.started_before)
+            && (now.state.is_active() || now.started_at != self.record.started_at)
         {
             self.disturbed = true;
         }
@@ -177,6 +173,33 @@ impl<'a> BringBack<'a> {
         for slot in slots.iter_mut() {
             if slot.record.was == Was::Paused && slot.end == Some(StartEnd::Running) {
                 self.pause(slot).await;
+            }
+        }
+    }
+
+    /// Finds the container whose stop may have been under way when the process that asked for it
+    /// died: an engine goes on with it, so that a container which runs now may not in a moment.
+    ///
+    /// Containers are stopped one after the other, so it is the first that still runs; unless it
+    /// was started since, in which case the process died while it started them again.
+    pub(super) async fn expect_last_stop(&mut self, slots: &mut [Slot]) {
+        for slot in slots {
+            let looked = loop {
+                match self.engine.container(&slot.container.id).await {
+                    Err(error) if error.is_away() && self.may_try_again(slot, &error) => {
+                        sleep(self.options.retry_pause).await;
+                    }
+                    looked => break looked,
+                }
+            };
+            // One that is gone, or cannot be looked at, is dealt with when it is to be started.
+            let Ok(now) = looked else { continue };
+            self.away_since = None;
+            if now.state.is_active() {
+                if now.started_at == slot.record.started_at {
+                    slot.expect_fall();
+                }
+                return;
             }
         }
     }

@@ -80,10 +80,11 @@ pub async fn recover(
     tracing::warn!(begun_at = %record.begun_at, "an outage was not ended; ending it");
     let mut slots: Vec<Slot> = std::mem::take(&mut record.containers)
         .into_iter()
-        .map(|container| Slot::new(container, None))
+        .map(Slot::new)
         .collect();
-    expect_last_stop(engine, record.begun_at, &mut slots).await;
-    BringBack::new(engine, options).bring_back(&mut slots).await;
+    let mut bring_back = BringBack::new(engine, options);
+    bring_back.expect_last_stop(&mut slots).await;
+    bring_back.bring_back(&mut slots).await;
 
     let report = |warnings| {
         let containers: Vec<_> = slots.iter().map(Slot::report).collect();
@@ -105,24 +106,4 @@ pub async fn recover(
         close(journal, Some(record), &slots).await
     };
     Ok(Some(RecoveryReport { warnings, ..report }))
-}
-
-/// Finds the container whose stop may have been under way when the process died: an engine goes on
-/// with it, so that a container which runs now may not run in a moment.
-///
-/// Containers are stopped one after the other, so it is the first that still runs; unless it was
-/// started since the outage began, in which case the process died while it started them again.
-async fn expect_last_stop(engine: &dyn Engine, begun_at: Timestamp, slots: &mut [Slot]) {
-    for slot in slots {
-        // An engine that is away has no stop under way; a container that is gone neither.
-        let Ok(now) = engine.container(&slot.record().container.id).await else {
-            continue;
-        };
-        if now.state.is_active() {
-            if now.started_at.is_none_or(|at| at < begun_at) {
-                slot.expect_fall();
-            }
-            return;
-        }
-    }
 }

@@ -52,8 +52,8 @@ impl Lab {
         self.engine.add(container, behaviour);
     }
 
-    fn behave(&self, name: &str, behaviour: Behaviour) {
-        self.engine.behave(name, &behaviour);
+    fn behave(&self, name: &str, behaviour: &Behaviour) {
+        self.engine.behave(name, behaviour);
     }
 
     /// The plan for what is there now.

@@ -122,8 +122,14 @@ impl Progress {
     }
 
     /// The thread has a result, and goes on to close the connection.
+    ///
+    /// A result that comes after the cancellation is one of the cancellation:
+    /// the connection broke because it was shut down. It tells nothing.
     pub(super) fn end(&self, result: Result<Outcome, ShutdownError>) {
-        self.report(Report::Ended(result));
+        let state = self.control.state();
+        if !state.cancelled {
+            self.report(Report::Ended(result));
+        }
     }
 
     fn report(&self, report: Report) {
@@ -176,6 +182,20 @@ mod tests {
         let (progress, cancel, _incoming) = channel();
         cancel.0.cancel();
         assert!(progress.attach(connection).is_err());
+    }
+
+    #[test]
+    fn a_result_counts_only_before_the_cancellation() {
+        let unknown = || {
+            let why = String::new();
+            Ok(Outcome::SentUnknown { why })
+        };
+        let (progress, cancel, mut incoming) = channel();
+        progress.end(unknown());
+        cancel.0.cancel();
+        progress.end(unknown());
+        assert!(matches!(incoming.try_recv(), Ok(Report::Ended(_))));
+        assert!(incoming.try_recv().is_err());
     }
 
     #[test]

@@ -22,6 +22,19 @@ pub struct Pool {
 }
 
 impl Pool {
+    /// A healthy pool that has never been scrubbed. For those who stand in for a NAS.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            status: "ONLINE".to_owned(),
+            healthy: true,
+            warning: false,
+            status_detail: None,
+            scan: None,
+        }
+    }
+
     /// Whether a scrub or resilver is under way, also if it is paused; `None` if the pool says
     /// something that is not known here, which should count as yes where it matters.
     #[must_use]
@@ -52,6 +65,22 @@ pub struct Scan {
     pub paused_since: Option<Timestamp>,
     /// How many errors it found.
     pub errors: Option<u64>,
+}
+
+impl Scan {
+    /// A scan of which nothing more is known. For those who stand in for a NAS.
+    #[must_use]
+    pub fn new(function: ScanFunction, state: ScanState) -> Self {
+        Self {
+            function,
+            state,
+            percentage: None,
+            started: None,
+            ended: None,
+            paused_since: None,
+            errors: None,
+        }
+    }
 }
 
 /// What a [`Scan`] does.

@@ -84,6 +84,34 @@ pub enum RunningSince {
 }
 
 impl ReplicationTask {
+    /// An enabled task that pushes `source` to `target` over SSH and has not run yet. For those who
+    /// stand in for a NAS.
+    #[must_use]
+    pub fn new(
+        id: i64,
+        name: impl Into<String>,
+        source: impl Into<String>,
+        target: impl Into<String>,
+    ) -> Self {
+        Self {
+            id,
+            name: name.into(),
+            direction: Direction::Push,
+            transport: Transport::Ssh,
+            source_datasets: vec![source.into()],
+            target_dataset: target.into(),
+            recursive: false,
+            exclude: Vec::new(),
+            auto: true,
+            enabled: true,
+            snapshot_tasks: Vec::new(),
+            naming_schemas: Vec::new(),
+            state: TaskState::Pending,
+            last_snapshot: None,
+            job: None,
+        }
+    }
+
     /// The dataset of the receiving NAS in which the snapshots of `source` arrive, or `None` if
     /// this task does not replicate `source`.
     ///

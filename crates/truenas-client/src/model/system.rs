@@ -29,3 +29,19 @@ pub struct System {
 fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(duration.as_secs_f64())
 }
+
+impl System {
+    /// A NAS of this version whose clock shows `datetime`, in UTC and just started. For those who
+    /// stand in for a NAS.
+    #[must_use]
+    pub fn new(version: Version, hostname: impl Into<String>, datetime: Timestamp) -> Self {
+        Self {
+            version,
+            hostname: hostname.into(),
+            datetime,
+            time_zone: "UTC".to_owned(),
+            uptime: Duration::ZERO,
+            boot_id: None,
+        }
+    }
+}

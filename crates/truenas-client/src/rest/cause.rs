@@ -22,7 +22,7 @@ fn chain<'a>(error: Link<'a>) -> impl Iterator<Item = Link<'a>> {
 }
 
 /// What rustls said, if it said anything.
-pub(crate) fn rustls_error<'a>(error: Link<'a>) -> Option<&'a rustls::Error> {
+pub(crate) fn rustls_error(error: Link<'_>) -> Option<&rustls::Error> {
     chain(error).find_map(<dyn StdError>::downcast_ref)
 }
 

@@ -143,18 +143,15 @@ impl Connection {
         let request = format!("GET {url}");
         let after = self.timeouts.total;
         let mut met = None;
-        let body = match tokio::time::timeout(after, self.ask(&url, &request, &mut met)).await {
-            Ok(body) => body?,
-            Err(_) => {
-                let source = met.map(Box::new);
-                return Err(TrueNasError::Timeout {
-                    request,
-                    after,
-                    source,
-                });
-            }
+        let Ok(body) = tokio::time::timeout(after, self.ask(&url, &request, &mut met)).await else {
+            let source = met.map(Box::new);
+            return Err(TrueNasError::Timeout {
+                request,
+                after,
+                source,
+            });
         };
-        read(&body, request)
+        read(&body?, request)
     }
 
     /// Asks until there is an answer or an error that will not go away. Leaves in `met` what the

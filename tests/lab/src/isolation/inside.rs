@@ -79,8 +79,8 @@ fn mount_tmpfs(target: &Path, options: &str) -> Result<(), String> {
 }
 
 fn bring_loopback_up() -> Result<(), String> {
-    let ip = programs::find_program("ip", "iproute2")
-        .map_err(|error| format!("failed to {error}"))?;
+    let ip =
+        programs::find_program("ip", "iproute2").map_err(|error| format!("failed to {error}"))?;
     let output = Command::new(ip)
         .args(["link", "set", "dev", "lo", "up"])
         .output()

@@ -91,10 +91,7 @@ mod tests {
         let id = LabId::new();
         assert_ne!(id, LabId::new());
         assert!(id.owner_lives());
-        assert_eq!(
-            LabId::of_path(&Path::new("/tmp").join(id.name())),
-            Some(id)
-        );
+        assert_eq!(LabId::of_path(&Path::new("/tmp").join(id.name())), Some(id));
 
         let earlier = LabId { started: 1, ..id };
         assert!(!earlier.owner_lives(), "the same number, another process");

@@ -38,7 +38,8 @@ pub(super) fn stage() -> Result<Stage, String> {
         .ok()
         .and_then(|text| text.parse().ok())
         .ok_or_else(|| format!("{STAGE} is set, but {OUTSIDE} is not; unset both"))?;
-    let own = Namespaces::own().map_err(|error| format!("failed to read /proc/self/ns: {error}"))?;
+    let own =
+        Namespaces::own().map_err(|error| format!("failed to read /proc/self/ns: {error}"))?;
     if !own.share_nothing_with(&outside) {
         return Err(format!(
             "{STAGE} is set, but this process is not in namespaces of its own; unset it"

@@ -79,7 +79,10 @@ pub(super) fn run(
 }
 
 /// Prints what was captured, for the test harness to capture in turn.
-#[expect(clippy::print_stdout, reason = "the test harness captures nothing else")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the test harness captures nothing else"
+)]
 pub(super) fn show(output: &str) {
     print!("{output}");
 }
@@ -129,10 +132,11 @@ impl Lab {
         let program = std::env::current_exe().map_err(system("find the program itself"))?;
         let outside = Namespaces::own().map_err(system("read /proc/self/ns"))?;
         let mut command = tools.unshare_command();
-        command
-            .arg(&program)
-            .args(arguments)
-            .envs(mark::for_init(self.id, &self.directory, &outside));
+        command.arg(&program).args(arguments).envs(mark::for_init(
+            self.id,
+            &self.directory,
+            &outside,
+        ));
         if output == Output::Captured {
             command.stdin(Stdio::null());
             command.stdout(Stdio::piped()).stderr(Stdio::piped());

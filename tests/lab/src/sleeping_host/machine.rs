@@ -139,7 +139,10 @@ impl Machine {
             .collect();
         self.network.go_silent(&mut addresses)?;
 
-        let names = self.services.iter().map(|service| service.name().to_owned());
+        let names = self
+            .services
+            .iter()
+            .map(|service| service.name().to_owned());
         let about = Ready {
             services: names.zip(addresses.iter().copied()).collect(),
             broadcast: self.network.broadcast(own),

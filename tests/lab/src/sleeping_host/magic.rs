@@ -21,9 +21,7 @@ pub(super) async fn next_packet(socket: &UdpSocket, mac: MacAddr) -> io::Result<
 fn is_magic(payload: &[u8], mac: MacAddr) -> bool {
     let packet = MagicPacket::new(mac);
     let packet = packet.as_bytes();
-    payload
-        .windows(packet.len())
-        .any(|window| window == packet)
+    payload.windows(packet.len()).any(|window| window == packet)
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub type ServiceError = Box<dyn Error + Send + Sync>;
 #[async_trait]
 pub trait Service: Send + 'static {
     /// A short name, such as `ssh`.
-    fn name(&self) -> &str;
+    fn name(&self) -> &'static str;
 
     /// The TCP port that it is to have; 0 to be given a free one, the same at every boot.
     fn port(&self) -> u16;

@@ -63,7 +63,7 @@ impl SshService {
 
 #[async_trait]
 impl Service for SshService {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "ssh"
     }
 

@@ -1,4 +1,4 @@
-//! The files of an `sshd` of its own, as text. By sshd_config(5) and sshd(8).
+//! The files of an `sshd` of its own, as text. By `sshd_config(5)` and `sshd(8)`.
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -42,7 +42,7 @@ fn parents() -> Vec<(u32, u32)> {
         .collect()
 }
 
-/// The fourth field of proc_pid_stat(5), counted from behind the name, which
+/// The fourth field of `proc_pid_stat(5)`, counted from behind the name, which
 /// may itself hold spaces and parentheses.
 fn parent_in(stat: &str) -> Option<u32> {
     let (_, rest) = stat.rsplit_once(')')?;

@@ -98,6 +98,23 @@ impl Control {
         snapshots
     }
 
+    /// Runs a snapshot task now, and what follows it, as its schedule would.
+    ///
+    /// # Panics
+    /// When the NAS has no such task.
+    pub fn run_snapshot_task(&self, id: i64) {
+        self.change(|world, now| {
+            let ran = world.run_snapshot_task(id, now);
+            assert!(ran.is_ok(), "the simulated NAS has no snapshot task {id}");
+        });
+    }
+
+    /// Since when a replication task has been running; `None` while it does not.
+    #[must_use]
+    pub fn running_since(&self, name: &str) -> Option<Timestamp> {
+        self.with_replication(name, |task| task.running_since())
+    }
+
     /// Keeps a replication task `RUNNING` from its next run on (or in the current one) until
     /// [`Control::release_replication`].
     pub fn hold_replication(&self, name: &str) {
@@ -196,8 +213,15 @@ impl Control {
         self.nas.identity.clone()
     }
 
-    /// As secret as the certificate: one per NAS, and known to whoever has its control.
-    pub(super) fn api_key(&self) -> String {
+    /// The fingerprint of its certificate, as its web page would show it.
+    #[must_use]
+    pub fn certificate_sha256(&self) -> String {
+        CertificateFingerprint::of_der(&self.nas.identity.der).to_string()
+    }
+
+    /// A key that it accepts. As secret as the certificate: one per NAS, and known to whoever has its control.
+    #[must_use]
+    pub fn api_key(&self) -> String {
         let fingerprint = CertificateFingerprint::of_der(&self.nas.identity.der);
         let letters = fingerprint
             .as_bytes()
@@ -233,9 +257,9 @@ impl Control {
         for (task, snapshots) in deliveries {
             if let Some(other) = &other {
                 let mut world = other.world();
-                snapshots
-                    .into_iter()
-                    .for_each(|snapshot| world.receive(snapshot));
+                for snapshot in snapshots {
+                    world.receive(snapshot);
+                }
             }
             self.with_replication_id(task, Replication::arrived);
         }

@@ -70,6 +70,10 @@ pub(super) enum Outcome {
 const SNAPSHOT_BYTES: u64 = 64 << 20;
 
 impl Replication {
+    pub(super) fn running_since(&self) -> Option<Timestamp> {
+        self.run.as_ref()?.started
+    }
+
     pub(super) fn new(options: SimReplication) -> Self {
         Self {
             options,

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::http::{Fault, RequestSeen};
@@ -138,7 +137,7 @@ impl World {
         for replication in &mut self.replications {
             match replication.advance(now, reachable, &self.snapshots) {
                 Some(Outcome::Deliver(snapshots)) => {
-                    deliveries.push((replication.options.id, snapshots))
+                    deliveries.push((replication.options.id, snapshots));
                 }
                 Some(Outcome::Ended { job, error }) => ended.push((job, error)),
                 None => {}
@@ -175,10 +174,7 @@ impl World {
         };
         task.ran = Some(now);
         task.next = task.options.every.map(|period| later(now, period));
-        let name = now
-            .to_zoned(TimeZone::UTC)
-            .strftime(&task.options.naming_schema)
-            .to_string();
+        let name = now.strftime(&task.options.naming_schema).to_string();
         let (root, recursive) = (task.options.dataset.clone(), task.options.recursive);
         let mut datasets: Vec<String> = self.options.datasets.clone();
         datasets.retain(|dataset| *dataset == root || recursive && is_within(dataset, &root));

@@ -45,7 +45,66 @@ const WEB: &str = r#"{
 #[test]
 fn an_inspected_container_is_read() {
     let web = container(inspected(WEB)).unwrap();
-    insta::assert_json_snapshot!(web, @"");
+    insta::assert_json_snapshot!(web, @r#"
+    {
+      "id": "5f1c0b2d9a6e4f7788990011223344556677889900aabbccddeeff0011223344",
+      "name": "shop-web-1",
+      "image": "nginx:1.29",
+      "image_id": "sha256:0123",
+      "state": "running",
+      "health": "starting",
+      "labels": {
+        "com.docker.compose.project": "shop"
+      },
+      "mounts": [
+        {
+          "kind": {
+            "volume": {
+              "name": "shop_data",
+              "driver": "local"
+            }
+          },
+          "source": "/var/lib/docker/volumes/shop_data/_data",
+          "destination": "/data",
+          "read_only": false
+        },
+        {
+          "kind": "bind",
+          "source": "/srv/shop/web.conf",
+          "destination": "/etc/web.conf",
+          "read_only": true
+        },
+        {
+          "kind": "tmpfs",
+          "source": "",
+          "destination": "/tmp",
+          "read_only": false
+        },
+        {
+          "kind": {
+            "other": "cluster"
+          },
+          "source": "",
+          "destination": "/c",
+          "read_only": false
+        }
+      ],
+      "network_mode": "aaaabbbbccccddddeeeeffff00001111222233334444555566667777888899990",
+      "pid_mode": null,
+      "ipc_mode": null,
+      "volumes_from": [
+        "data",
+        "other"
+      ],
+      "links": [
+        "shop-db-1"
+      ],
+      "auto_remove": false,
+      "started_at": "2025-03-30T00:12:01.123456789Z",
+      "stop_timeout": 90.0,
+      "has_health_check": true
+    }
+    "#);
 }
 
 #[test]

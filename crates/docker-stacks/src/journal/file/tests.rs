@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::{
-    journal::{RecordedContainer, Was},
+    journal::RecordedContainer,
     model::{ContainerState, StackName},
     testing::{container, in_project},
 };
@@ -57,7 +57,43 @@ async fn the_file_can_be_read_by_people() {
     let (_folder, journal) = journal();
     journal.write(&record()).await.unwrap();
     let text = fs::read_to_string(journal.path()).unwrap();
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r#"
+    {
+      "format": 1,
+      "begun_at": "2025-01-01T02:53:20Z",
+      "engine": "unix:///var/run/docker.sock",
+      "stacks": [
+        "shop",
+        "cache"
+      ],
+      "containers": [
+        {
+          "container": {
+            "id": "000073686f702d64622d31000000000000000000000000000000000000000000",
+            "name": "shop-db-1"
+          },
+          "was": "running",
+          "service": {
+            "project": "shop",
+            "service": "db",
+            "number": "1"
+          },
+          "started_at": null,
+          "grace_seconds": 90.0
+        },
+        {
+          "container": {
+            "id": "0000636163686500000000000000000000000000000000000000000000000000",
+            "name": "cache"
+          },
+          "was": "paused",
+          "service": null,
+          "started_at": null,
+          "grace_seconds": 10.0
+        }
+      ]
+    }
+    "#);
 }
 
 #[tokio::test]

@@ -98,7 +98,7 @@ async fn a_stop_under_way_is_waited_for_before_the_start() {
     let lab = Lab::new();
     lab.behave(
         "b",
-        Behaviour {
+        &Behaviour {
             stops_after: 8 * SECOND,
             ..Behaviour::default()
         },
@@ -133,7 +133,7 @@ async fn a_stop_that_fails_half_way_undoes_the_others() {
     let lab = Lab::new();
     lab.behave(
         "b",
-        Behaviour {
+        &Behaviour {
             refuses_stop: Some("permission denied".into()),
             ..Behaviour::default()
         },
@@ -153,7 +153,7 @@ async fn what_was_killed_is_said_and_its_own_grace_time_is_kept() {
     let lab = Lab::new();
     lab.behave(
         "a",
-        Behaviour {
+        &Behaviour {
             ignores_stop: true,
             ..Behaviour::default()
         },
@@ -272,7 +272,7 @@ async fn a_report_can_be_written_as_json() {
     let lab = Lab::new();
     lab.behave(
         "a",
-        Behaviour {
+        &Behaviour {
             refused_starts: 9,
             ..Behaviour::default()
         },
@@ -283,5 +283,83 @@ async fn a_report_can_be_written_as_json() {
             "copied"
         })
         .await;
-    insta::assert_json_snapshot!(report, { ".containers[].container.id" => "[id]", ".not_running[].container.id" => "[id]" }, @"");
+    insta::assert_json_snapshot!(report, { ".containers[].container.id" => "[id]", ".not_running[].container.id" => "[id]" }, @r#"
+    {
+      "stacks": [
+        "shop"
+      ],
+      "begun_at": "2025-01-01T02:53:20Z",
+      "outage_seconds": 1.5,
+      "work": {
+        "finished": "copied"
+      },
+      "containers": [
+        {
+          "container": {
+            "id": "[id]",
+            "name": "a"
+          },
+          "was": "running",
+          "stop": {
+            "stopped": {
+              "clean": {
+                "exit_code": 0
+              }
+            }
+          },
+          "start": {
+            "failed": {
+              "why": "failed to start container 000061000000: the Docker engine at memory answered 500: driver failed programming external connectivity: port is already allocated"
+            }
+          },
+          "downtime_seconds": null,
+          "disturbed": false
+        },
+        {
+          "container": {
+            "id": "[id]",
+            "name": "b"
+          },
+          "was": "running",
+          "stop": {
+            "stopped": {
+              "clean": {
+                "exit_code": 0
+              }
+            }
+          },
+          "start": "running",
+          "downtime_seconds": 1.5,
+          "disturbed": false
+        },
+        {
+          "container": {
+            "id": "[id]",
+            "name": "c"
+          },
+          "was": "running",
+          "stop": {
+            "stopped": {
+              "clean": {
+                "exit_code": 0
+              }
+            }
+          },
+          "start": "running",
+          "downtime_seconds": 1.5,
+          "disturbed": false
+        }
+      ],
+      "not_running": [
+        {
+          "container": {
+            "id": "[id]",
+            "name": "a"
+          },
+          "why": "failed to start container 000061000000: the Docker engine at memory answered 500: driver failed programming external connectivity: port is already allocated"
+        }
+      ],
+      "warnings": []
+    }
+    "#);
 }

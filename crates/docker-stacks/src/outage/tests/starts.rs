@@ -7,7 +7,7 @@ async fn a_start_that_is_refused_is_tried_again() {
     let lab = Lab::new();
     lab.behave(
         "b",
-        Behaviour {
+        &Behaviour {
             refused_starts: 3,
             ..Behaviour::default()
         },
@@ -24,7 +24,7 @@ async fn a_container_that_cannot_be_started_stays_in_the_journal_and_the_others_
     let lab = Lab::new();
     lab.behave(
         "b",
-        Behaviour {
+        &Behaviour {
             refused_starts: 5,
             ..Behaviour::default()
         },
@@ -67,7 +67,7 @@ async fn a_container_that_crashes_soon_after_its_start_is_started_again() {
     let lab = Lab::new();
     lab.behave(
         "a",
-        Behaviour {
+        &Behaviour {
             crashing_starts: 2,
             crashes_after: 2 * SECOND,
             ..Behaviour::default()
@@ -83,7 +83,7 @@ async fn a_container_that_always_crashes_is_reported() {
     let lab = Lab::new();
     lab.behave(
         "a",
-        Behaviour {
+        &Behaviour {
             crashing_starts: u32::MAX,
             ..Behaviour::default()
         },

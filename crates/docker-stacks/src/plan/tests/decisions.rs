@@ -57,7 +57,23 @@ fn data_is_told_from_what_belongs_to_the_system() {
             )
         })
         .collect();
-    insta::assert_snapshot!(lines.join("\n"), @"");
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    /agent.sock Skip /srv/shop/agent.sock: a socket
+    /cgroup Skip /sys/fs/cgroup: belongs to the system
+    /db Copy /var/lib/docker/volumes/db/_data: a volume on this machine
+    /dev/dri Skip /dev/dri: belongs to the system
+    /docker Skip /var/lib/docker: holds the engine's own volumes
+    /etc/localtime Skip /etc/localtime: belongs to the system
+    /etc/nginx.conf Copy /srv/shop/nginx.conf: in the project's own directory
+    /etc/ssl/certs Skip /etc/ssl/certs: read-only, and outside of the project's own directory
+    /host Skip /: the whole machine
+    /host/proc Skip /proc: belongs to the system
+    /media Copy /srv/media: a directory or file that it can write to
+    /pipe Skip : a mount of type 'npipe' holds no data of its own
+    /tmp Skip : in memory: nothing of it is kept
+    /usb Copy /run/media/usb: a directory or file that it can write to
+    /var/run/docker.sock Skip /var/run/docker.sock: a socket
+    "#);
     assert_eq!(plan.warnings, Vec::<String>::new());
 }
 
@@ -106,7 +122,10 @@ fn a_volume_is_copied_where_its_data_is() {
         copied(&plan, "c"),
         ["/mnt/disk/bound", "/v/plain", "/v/sized"]
     );
-    insta::assert_snapshot!(plan.warnings.join("\n"), @"");
+    insta::assert_snapshot!(plan.warnings.join("\n"), @r#"
+    volume disk of stack c is not copied: its file system ('/dev/sdb1') is mounted only while a container runs
+    volume rclone of stack c is not copied: kept by the volume driver 'rclone:latest', which this backup cannot read
+    "#);
 }
 
 #[test]
@@ -164,7 +183,13 @@ fn only_what_runs_and_has_data_is_stopped() {
         .flat_map(|group| &group.stacks)
         .map(|stack| format!("{}: {:?}, {}", stack.name, stack.decision, stack.reason))
         .collect();
-    insta::assert_snapshot!(decisions.join("\n"), @"");
+    insta::assert_snapshot!(decisions.join("\n"), @r#"
+    ended: CopyWithoutStop, nothing of it runs
+    half: StopAndCopy, 1 container running, 1 mount to copy
+    runs: StopAndCopy, 1 container running, 1 mount to copy
+    single: LeaveAlone, it has no data to copy
+    stateless: LeaveAlone, it has no data to copy
+    "#);
     assert_eq!(
         stops(&plan),
         [vec![], vec!["half-b-1"], vec!["runs-a-1"], vec![], vec![]]
@@ -201,7 +226,9 @@ fn what_a_stop_would_delete_is_not_stopped() {
     let plan = plan_of(vec![run], &[], &[]);
     assert_eq!(stack(&plan, "run").decision, StackDecision::CopyWithoutStop);
     assert_eq!(stops(&plan), [Vec::<&str>::new()]);
-    insta::assert_snapshot!(plan.warnings.join("\n"), @"");
+    insta::assert_snapshot!(plan.warnings.join("\n"), @r#"
+    container run is not stopped (started with --rm: a stop would delete it), and may write to /data/run while it is copied for stack run
+    "#);
 }
 
 #[test]

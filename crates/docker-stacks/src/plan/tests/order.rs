@@ -48,16 +48,15 @@ fn every_container_of_a_service_counts() {
 
 #[test]
 fn namespaces_links_and_volumes_from_count_as_well() {
-    let a = service("p", "a");
-    let mut b = service("p", "b");
-    b.links = vec![ContainerKey::new("/p-a-1")];
-    let mut c = service("p", "c");
-    c.volumes_from = vec![ContainerKey::new(b.id.as_str())];
-    let mut d = service("p", "d");
-    d.pid_mode = Some(ContainerKey::new(c.id.short()));
-    let mut e = service("p", "e");
-    e.ipc_mode = Some(ContainerKey::new("p-d-1"));
-    let (order, _) = order(vec![a, b, c, d, e]);
+    let mut link = service("p", "b");
+    link.links = vec![ContainerKey::new("/p-a-1")];
+    let mut volumes = service("p", "c");
+    volumes.volumes_from = vec![ContainerKey::new(link.id.as_str())];
+    let mut pid = service("p", "d");
+    pid.pid_mode = Some(ContainerKey::new(volumes.id.short()));
+    let mut ipc = service("p", "e");
+    ipc.ipc_mode = Some(ContainerKey::new("p-d-1"));
+    let (order, _) = order(vec![service("p", "a"), link, volumes, pid, ipc]);
     assert_eq!(order, ["p-e-1", "p-d-1", "p-c-1", "p-b-1", "p-a-1"]);
 }
 
