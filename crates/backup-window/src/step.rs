@@ -9,9 +9,11 @@ pub mod stacks;
 pub mod wake;
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::evidence::{Evidence, Fact};
@@ -269,6 +271,13 @@ impl<'a> Recorder<'a> {
             outcome: self.outcome,
         }
     }
+}
+
+/// What is left of `deadline`; `None` once nothing is.
+fn time_left(deadline: Duration, started: Instant) -> Option<Duration> {
+    deadline
+        .checked_sub(started.elapsed())
+        .filter(|remaining| !remaining.is_zero())
 }
 
 /// An error of one of the library crates as a sentence. Their messages name what was tried, so that

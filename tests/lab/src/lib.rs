@@ -18,6 +18,7 @@
 //! }
 //! ```
 
+pub mod docker;
 pub mod isolation;
 pub mod nas_path;
 pub mod sleeping_host;

@@ -86,19 +86,27 @@ pub(crate) struct PowerButton {
 
 impl fmt::Debug for PowerButton {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PowerButton").field("requests", &self.requests).finish_non_exhaustive()
+        f.debug_struct("PowerButton")
+            .field("requests", &self.requests)
+            .finish_non_exhaustive()
     }
 }
 
 impl PowerButton {
     pub(crate) fn new(on_power_off: Box<dyn Fn() + Send + Sync>) -> Arc<Self> {
-        Arc::new(Self { requests: Mutex::default(), on_power_off })
+        Arc::new(Self {
+            requests: Mutex::default(),
+            on_power_off,
+        })
     }
 
     /// A client ran the forced command, having asked for `command`.
     pub(crate) fn press(&self, command: &str) {
         tracing::info!(command, "the power-off was asked for");
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(command.to_owned());
+        self.requests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(command.to_owned());
         (self.on_power_off)();
     }
 }
@@ -221,7 +229,11 @@ impl SshServer {
     /// time in its place. Empty text stands for a shell.
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
-        self.button.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.button
+            .requests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -238,8 +250,13 @@ impl Account {
     pub(crate) fn find(uid: u32, passwd: &str) -> Option<Self> {
         passwd.lines().find_map(|line| {
             let fields: Vec<&str> = line.split(':').collect();
-            let [name, _, id, _, _, _, shell] = fields[..] else { return None };
-            (id.parse() == Ok(uid)).then(|| Self { name: name.into(), shell: shell.into() })
+            let [name, _, id, _, _, _, shell] = fields[..] else {
+                return None;
+            };
+            (id.parse() == Ok(uid)).then(|| Self {
+                name: name.into(),
+                shell: shell.into(),
+            })
         })
     }
 
@@ -248,8 +265,10 @@ impl Account {
         let uid = rustix::process::getuid().as_raw();
         let passwd = std::fs::read_to_string("/etc/passwd")
             .map_err(SshServerError::io("read /etc/passwd"))?;
-        Self::find(uid, &passwd)
-            .ok_or(SshServerError::Account { uid, reason: "it has no line in /etc/passwd" })
+        Self::find(uid, &passwd).ok_or(SshServerError::Account {
+            uid,
+            reason: "it has no line in /etc/passwd",
+        })
     }
 }
 

@@ -33,7 +33,9 @@ pub(crate) struct StandIn {
 
 impl fmt::Debug for StandIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StandIn").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("StandIn")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -50,7 +52,9 @@ impl StandIn {
         let client_key = key(&client_key_file)?;
         let user = Account::current()?.name;
         let listener = TcpListener::bind(address).map_err(SshServerError::io("listen"))?;
-        let address = listener.local_addr().map_err(SshServerError::io("listen"))?;
+        let address = listener
+            .local_addr()
+            .map_err(SshServerError::io("listen"))?;
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
@@ -63,8 +67,11 @@ impl StandIn {
             auth_rejection_time: Duration::ZERO,
             ..Config::default()
         });
-        let client =
-            Client { user: user.clone(), key: client_key.public_key().clone(), button };
+        let client = Client {
+            user: user.clone(),
+            key: client_key.public_key().clone(),
+            button,
+        };
         let (stop, stopped) = oneshot::channel();
         let thread = thread::Builder::new()
             .name("ssh-stand-in".into())
@@ -241,7 +248,8 @@ impl Handler for Client {
         data: &[u8],
         session: &mut Session,
     ) -> Result<(), Self::Error> {
-        self.power_off(String::from_utf8_lossy(data).into_owned(), channel, session).await
+        self.power_off(String::from_utf8_lossy(data).into_owned(), channel, session)
+            .await
     }
 
     async fn subsystem_request(

@@ -52,7 +52,10 @@ pub(crate) struct Sshd {
 impl Sshd {
     /// The first program that is not installed, if any.
     pub(crate) fn missing_program() -> Option<PathBuf> {
-        [SSHD, SSH_KEYGEN].into_iter().map(PathBuf::from).find(|program| !program.exists())
+        [SSHD, SSH_KEYGEN]
+            .into_iter()
+            .map(PathBuf::from)
+            .find(|program| !program.exists())
     }
 
     /// Starts it, from the calling thread: it serves that thread's network
@@ -66,7 +69,9 @@ impl Sshd {
             return Err(SshServerError::Missing { program });
         }
         if dir.starts_with("/run") {
-            return Err(SshServerError::HiddenDir { dir: dir.to_owned() });
+            return Err(SshServerError::HiddenDir {
+                dir: dir.to_owned(),
+            });
         }
         let user = usable_account()?.name;
         let version = Version::installed()?;
@@ -76,7 +81,10 @@ impl Sshd {
         let host_key_sha256 = fingerprint(&paths.host_key)?;
         let client_public_key = fs::read_to_string(paths.client_key.with_extension("pub"))
             .map_err(SshServerError::io("read the client's public key"))?;
-        write(&paths.authorized_keys, &paths.authorized_key(&client_public_key))?;
+        write(
+            &paths.authorized_keys,
+            &paths.authorized_key(&client_public_key),
+        )?;
         write(&paths.forced_command, &paths.script())?;
         let request = open_fifo(&paths.request)?;
         let answer = open_fifo(&paths.answer)?;
@@ -156,7 +164,11 @@ fn open_fifo(path: &Path) -> Result<File, SshServerError> {
     let _ = fs::remove_file(path);
     rustix::fs::mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
         .map_err(|error| SshServerError::io(doing)(error.into()))?;
-    File::options().read(true).write(true).open(path).map_err(SshServerError::io(doing))
+    File::options()
+        .read(true)
+        .write(true)
+        .open(path)
+        .map_err(SshServerError::io(doing))
 }
 
 /// Makes a key pair, unless it was made before.
@@ -219,7 +231,11 @@ fn listen(
 }
 
 fn choose(wanted: SocketAddr) -> io::Result<SocketAddr> {
-    if wanted.port() == 0 { TcpListener::bind(wanted)?.local_addr() } else { Ok(wanted) }
+    if wanted.port() == 0 {
+        TcpListener::bind(wanted)?.local_addr()
+    } else {
+        Ok(wanted)
+    }
 }
 
 fn spawn(config: &Path) -> io::Result<Child> {
@@ -243,14 +259,19 @@ fn spawn(config: &Path) -> io::Result<Child> {
 
 /// Waits for the line that says so. What `sshd` says goes on into the log.
 fn wait_until_listening(child: &mut Child, log: &Path) -> Result<(), String> {
-    let Some(stderr) = child.stderr.take() else { return Err("it has no output".into()) };
+    let Some(stderr) = child.stderr.take() else {
+        return Err("it has no output".into());
+    };
     let file = File::create(log).map_err(|error| error.to_string())?;
     let (ready, listening) = mpsc::channel();
     // It ends with the last process that holds the other end of the pipe.
     thread::spawn(move || copy_log(stderr, file, &ready));
     match listening.recv_timeout(START_DEADLINE) {
         Ok(()) => Ok(()),
-        Err(_) => Err(fs::read_to_string(log).unwrap_or_default().trim().to_owned()),
+        Err(_) => Err(fs::read_to_string(log)
+            .unwrap_or_default()
+            .trim()
+            .to_owned()),
     }
 }
 
@@ -279,25 +300,33 @@ impl Watcher {
         let requests = BufReader::new(request.try_clone()?).lines();
         let stopping = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stopping);
-        let thread = thread::Builder::new().name("power-button".into()).spawn(move || {
-            for line in requests.map_while(Result::ok) {
-                if told.load(Ordering::SeqCst) {
-                    return;
+        let thread = thread::Builder::new()
+            .name("power-button".into())
+            .spawn(move || {
+                for line in requests.map_while(Result::ok) {
+                    if told.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    if let Some(command) = line.strip_prefix(config::POWER_OFF) {
+                        button.press(command.trim());
+                        // The forced command may be dead by now, as it should.
+                        let _ = answer.write_all(b"noted\n");
+                    }
                 }
-                if let Some(command) = line.strip_prefix(config::POWER_OFF) {
-                    button.press(command.trim());
-                    // The forced command may be dead by now, as it should.
-                    let _ = answer.write_all(b"noted\n");
-                }
-            }
-        })?;
-        Ok(Self { request, stopping, thread: Some(thread) })
+            })?;
+        Ok(Self {
+            request,
+            stopping,
+            thread: Some(thread),
+        })
     }
 
     fn stop(&mut self) {
         self.stopping.store(true, Ordering::SeqCst);
         let woken = self.request.write_all(b"\n").is_ok();
-        let Some(thread) = self.thread.take() else { return };
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
         // The callback may drop the server on this very thread.
         if woken && thread.thread().id() != thread::current().id() {
             let _ = thread.join();

@@ -104,7 +104,7 @@ fn a_program_enters_with_its_arguments_and_ends_with_its_own_exit_code() {
         std::process::exit(42);
     }
     let status =
-        player("a_program_enters_with_its_arguments_and_ends_with_its_own_exit_code").status();
+        watch("a_program_enters_with_its_arguments_and_ends_with_its_own_exit_code").wait();
     assert_eq!(status.unwrap().code(), Some(42));
 }
 

@@ -50,7 +50,7 @@ fn complaint(from: &str, to: &str) -> String {
 fn a_complete_configuration_is_read() {
     let config = load(HOMELAB).unwrap();
     assert_eq!(config.backup_nas().unwrap().address, "192.0.2.11");
-    assert_eq!(config.backup_nas().unwrap().ready.to_string(), "ssh:192.0.2.11");
+    assert_eq!(config.backup_nas().unwrap().ready.to_string(), "ssh:192.0.2.11:22");
     assert_eq!(config.shutdown().unwrap().port, 22);
 }
 

@@ -10,7 +10,7 @@ use truenas_client::{
     judge,
 };
 
-use super::{Recorder, Step, StepEnd, StepRecord, failed_to};
+use super::{Recorder, Step, StepEnd, StepRecord, failed_to, time_left};
 use crate::clock::Clock;
 use crate::evidence::Fact;
 use crate::nas_clock::NasClock;
@@ -53,7 +53,7 @@ pub async fn run(
             }
             Err(error) => return recorder.end(StepEnd::Failed, failed_to(&error)),
         };
-        let Some(remaining) = options.deadline.checked_sub(started.elapsed()) else {
+        let Some(remaining) = time_left(options.deadline, started) else {
             return recorder.end(
                 StepEnd::DeadlinePassed,
                 format!("the replication had not ended after {:?}: {last_seen}", options.deadline),

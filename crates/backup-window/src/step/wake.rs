@@ -11,7 +11,7 @@ use wol::{WakeRequest, Waker};
 
 pub use all_of::AllOf;
 
-use super::{Outcome, Recorder, Step, StepEnd, StepRecord, failed_to};
+use super::{Outcome, Recorder, Step, StepEnd, StepRecord, failed_to, time_left};
 use crate::clock::Clock;
 use crate::evidence::Fact;
 
@@ -82,7 +82,7 @@ pub async fn run(
     let mut rounds = 0;
     let mut destinations = Vec::new();
     let mut last_answer = first_look.to_string();
-    while let Some(remaining) = options.deadline.checked_sub(started.elapsed()) {
+    while let Some(remaining) = time_left(options.deadline, started) {
         // A host that answers at all is up: it needs time, no packet.
         if needs_packets {
             match waker.wake(&options.request) {

@@ -31,6 +31,24 @@ pub struct Job {
     pub time_finished: Option<Timestamp>,
 }
 
+impl Job {
+    /// A job of which nothing more is known. For those who stand in for a NAS.
+    #[must_use]
+    pub fn new(id: JobId, method: impl Into<String>, state: JobState) -> Self {
+        Self {
+            id,
+            method: method.into(),
+            replication_task: None,
+            state,
+            progress_percent: None,
+            progress_description: None,
+            error: None,
+            time_started: None,
+            time_finished: None,
+        }
+    }
+}
+
 /// How far a [`Job`] is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -30,6 +30,25 @@ pub struct SnapshotTask {
     pub last_snapshot: Option<SnapshotName>,
 }
 
+impl SnapshotTask {
+    /// An enabled task for `dataset` alone that has not run yet, with what TrueNAS takes for the
+    /// rest. For those who stand in for a NAS.
+    #[must_use]
+    pub fn new(id: i64, dataset: impl Into<String>) -> Self {
+        Self {
+            id,
+            dataset: dataset.into(),
+            recursive: false,
+            enabled: true,
+            naming_schema: "auto-%Y-%m-%d_%H-%M".to_owned(),
+            allow_empty: true,
+            schedule: Schedule::default(),
+            state: TaskState::Pending,
+            last_snapshot: None,
+        }
+    }
+}
+
 /// When a snapshot task runs: the fields of `crontab(5)`, and the hours of the day between which
 /// they count, by the NAS's time zone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Direction, Transport};
 
 const SINCE: i64 = 1_000_000;
 
@@ -19,23 +18,11 @@ fn snapshot(dataset: &str, name: &str, created: i64) -> Snapshot {
 }
 
 fn task(state: TaskState, last_snapshot: Option<&str>) -> ReplicationTask {
-    ReplicationTask {
-        id: 1,
-        name: "docker to backup".to_owned(),
-        direction: Direction::Push,
-        transport: Transport::Ssh,
-        source_datasets: vec!["tank/docker".to_owned()],
-        target_dataset: "dozer/docker".to_owned(),
-        recursive: true,
-        exclude: Vec::new(),
-        auto: true,
-        enabled: true,
-        snapshot_tasks: vec![1],
-        naming_schemas: Vec::new(),
-        state,
-        last_snapshot: last_snapshot.map(|name| name.parse().unwrap()),
-        job: None,
-    }
+    let mut task = ReplicationTask::new(1, "docker to backup", "tank/docker", "dozer/docker");
+    task.recursive = true;
+    task.state = state;
+    task.last_snapshot = last_snapshot.map(|name| name.parse().unwrap());
+    task
 }
 
 fn finished_at(second: i64) -> TaskState {

@@ -9,9 +9,15 @@ ci:x:1000:1000:CI,,,:/home/ci:/bin/sh
 
 #[test]
 fn accounts_are_found_by_number() {
-    let root = Account { name: "root".into(), shell: "/bin/bash".into() };
+    let root = Account {
+        name: "root".into(),
+        shell: "/bin/bash".into(),
+    };
     assert_eq!(Account::find(0, PASSWD), Some(root));
-    let ci = Account { name: "ci".into(), shell: "/bin/sh".into() };
+    let ci = Account {
+        name: "ci".into(),
+        shell: "/bin/sh".into(),
+    };
     assert_eq!(Account::find(1000, PASSWD), Some(ci));
     assert_eq!(Account::find(1, PASSWD), None);
 }

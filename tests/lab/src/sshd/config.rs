@@ -128,8 +128,13 @@ impl Version {
     fn find(text: &str) -> Option<Self> {
         let (_, version) = text.split_once("OpenSSH_")?;
         let (major, rest) = version.split_once('.')?;
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        Some(Self { major: major.parse().ok()?, minor: rest[..digits].parse().ok()? })
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(rest.len());
+        Some(Self {
+            major: major.parse().ok()?,
+            minor: rest[..digits].parse().ok()?,
+        })
     }
 }
 
@@ -148,7 +153,13 @@ mod tests {
         let old = "unknown option -- V\nOpenSSH_9.2p1 Debian-2+deb12u3, OpenSSL 3.0.15\nusage: …";
         assert_eq!(Version::find(old).unwrap().to_string(), "OpenSSH 9.2");
         let new = "OpenSSH_10.0p2, OpenSSL 3.5.1";
-        assert_eq!(Version::find(new).unwrap(), Version { major: 10, minor: 0 });
+        assert_eq!(
+            Version::find(new).unwrap(),
+            Version {
+                major: 10,
+                minor: 0
+            }
+        );
         assert!(Version::find(new).unwrap() > Version::WITH_PENALTIES);
         assert_eq!(Version::find("dropbear 2022.83"), None);
         assert_eq!(Version::find("OpenSSH_x.y"), None);

@@ -32,7 +32,9 @@ fn pid(number: u32) -> Option<Pid> {
 
 /// Each process with its parent, from `/proc`.
 fn parents() -> Vec<(u32, u32)> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     entries
         .filter_map(|entry| {
             let pid = entry.ok()?.file_name().to_str()?.parse().ok()?;
@@ -53,7 +55,9 @@ fn descendants(root: u32, parents: &[(u32, u32)]) -> Vec<u32> {
     let mut found = vec![root];
     let mut next = 0;
     while let Some(&parent) = found.get(next) {
-        let children = parents.iter().filter(|&&(pid, of)| of == parent && pid != root);
+        let children = parents
+            .iter()
+            .filter(|&&(pid, of)| of == parent && pid != root);
         found.extend(children.map(|&(pid, _)| pid));
         next += 1;
     }

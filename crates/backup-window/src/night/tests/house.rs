@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use truenas_client::{
-    MockTrueNas, Pool, ReplicationTask, Snapshot, SnapshotName, System, TaskState, TrueNas,
+    MockTrueNas, Pool, ReplicationTask, Snapshot, SnapshotName, System, TaskState, Version,
 };
 use wol::{Sent, WakeError, WakeReport, WakeRequest, Waker};
 
@@ -254,7 +254,7 @@ impl House {
             "https://backup"
         });
         nas.expect_system().returning(move || {
-            let version = "TrueNAS-SCALE-24.10.1".parse().unwrap();
+            let version = Version::parse("TrueNAS-SCALE-24.10.1");
             Ok(System::new(version, "nas", clock.now()))
         });
         let state = Arc::clone(&self.state);

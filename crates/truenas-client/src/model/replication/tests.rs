@@ -2,24 +2,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-pub(super) fn task(sources: &[&str], target: &str) -> ReplicationTask {
-    ReplicationTask {
-        id: 1,
-        name: "docker to backup".to_owned(),
-        direction: Direction::Push,
-        transport: Transport::Ssh,
-        source_datasets: sources.iter().map(ToString::to_string).collect(),
-        target_dataset: target.to_owned(),
-        recursive: true,
-        exclude: Vec::new(),
-        auto: true,
-        enabled: true,
-        snapshot_tasks: vec![1],
-        naming_schemas: Vec::new(),
-        state: TaskState::Pending,
-        last_snapshot: None,
-        job: None,
-    }
+fn task(sources: &[&str], target: &str) -> ReplicationTask {
+    let mut task = ReplicationTask::new(1, "docker to backup", "", target);
+    task.source_datasets = sources.iter().map(ToString::to_string).collect();
+    task.recursive = true;
+    task
 }
 
 fn target(sources: &[&str], target_dataset: &str, source: &str) -> Option<String> {
@@ -103,16 +90,10 @@ fn what_is_not_replicated_has_no_target() {
 #[test]
 fn since_when_it_runs_is_the_jobs_start_or_else_the_last_progress() {
     let [started, progressed] = [100, 200].map(|second| Timestamp::from_second(second).unwrap());
-    let job = |state| Job {
-        id: 7,
-        method: "replication.run".to_owned(),
-        replication_task: Some(1),
-        state,
-        progress_percent: None,
-        progress_description: None,
-        error: None,
-        time_started: Some(started),
-        time_finished: None,
+    let job = |state| {
+        let mut job = Job::new(7, "replication.run", state);
+        job.time_started = Some(started);
+        job
     };
     let mut task = task(&["tank"], "dozer");
     assert_eq!(task.running_since(), None);

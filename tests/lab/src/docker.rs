@@ -1,0 +1,215 @@
+//! A Docker engine of the lab's own.
+//!
+//! A real `dockerd` with everything that it keeps (data, state, socket, log) beneath one folder, and
+//! its containers in the lab's control group. It is started only inside the lab's namespaces: there
+//! its bridge, its firewall rules and its mounts are nobody else's, and the kernel clears them away
+//! with all containers when the lab ends. No image is pulled: [`PrivateDocker::import_busybox`]
+//! makes one out of this machine's busybox.
+
+mod compose;
+mod daemon;
+mod image;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use docker_stacks::{BollardEngine, EngineAddress, EngineError, EngineOptions};
+
+use crate::isolation::{self, Isolation, MissingProgram, find_program};
+use daemon::Daemon;
+
+/// The image that [`PrivateDocker::import_busybox`] makes.
+pub const BUSYBOX_IMAGE: &str = "backup-window-lab/busybox";
+
+/// The longest path of a Unix socket, without the byte that ends it (`sun_path` in unix(7)).
+const LONGEST_SOCKET_PATH: usize = 107;
+
+/// The deepest of the sockets that `dockerd` and its containerd make in their folder.
+const DEEPEST_SOCKET: usize = "/exec/containerd/containerd.sock.ttrpc".len();
+
+/// A running engine. Dropping it kills the engine; containers end with the lab's namespaces.
+#[derive(Debug)]
+pub struct PrivateDocker {
+    dir: PathBuf,
+    programs: Programs,
+    daemon: Daemon,
+}
+
+/// What this machine must have.
+#[derive(Debug, Clone)]
+struct Programs {
+    dockerd: PathBuf,
+    docker_compose: PathBuf,
+    busybox: PathBuf,
+}
+
+impl Programs {
+    fn find() -> Result<Self, MissingProgram> {
+        Ok(Self {
+            dockerd: find_program("dockerd", "docker.io")?,
+            docker_compose: find_program("docker-compose", "docker-compose")?,
+            busybox: find_program("busybox", "busybox-static")?,
+        })
+    }
+}
+
+/// Why there is no private engine, or it did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrivateDockerError {
+    /// A program is not on this machine.
+    #[error(transparent)]
+    Missing(#[from] MissingProgram),
+    /// An engine outside of the lab would change the machine's network.
+    #[error("start a private Docker engine outside of the lab's namespaces: {why}")]
+    NotIsolated {
+        /// Why this is not inside.
+        why: String,
+    },
+    /// A socket's path would be too long for the kernel.
+    #[error(
+        "start a private Docker engine in {}: expected a path of at most {longest} bytes, for its sockets",
+        .dir.display()
+    )]
+    PathTooLong {
+        /// The folder.
+        dir: PathBuf,
+        /// How long it may be.
+        longest: usize,
+    },
+    /// A file or a program did not do as it was told.
+    #[error("{operation} {}", .path.display())]
+    Io {
+        /// What was to be done.
+        operation: &'static str,
+        /// The file or program.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The engine does not answer.
+    #[error("start a private Docker engine: {why}; the end of its log:\n{log_tail}")]
+    NotReady {
+        /// What was waited for.
+        why: String,
+        /// The end of its log.
+        log_tail: String,
+    },
+    /// The engine refused the image.
+    #[error("import busybox into the private Docker engine")]
+    Import {
+        /// What it said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// `docker-compose` failed.
+    #[error("bring up the Compose project in {}:\n{output}", .project.display())]
+    Compose {
+        /// The project's folder.
+        project: PathBuf,
+        /// What `docker-compose` printed.
+        output: String,
+    },
+}
+
+impl PrivateDocker {
+    /// Starts an engine with all that is its own beneath `dir`, and waits until it answers.
+    ///
+    /// # Errors
+    ///
+    /// If a program is missing, this is not inside the lab's namespaces, or the engine does not
+    /// answer within half a minute.
+    pub async fn start(dir: &Path) -> Result<Self, PrivateDockerError> {
+        if let Isolation::None { why } = isolation::current() {
+            return Err(PrivateDockerError::NotIsolated { why });
+        }
+        let programs = Programs::find()?;
+        let longest = LONGEST_SOCKET_PATH - DEEPEST_SOCKET;
+        if dir.as_os_str().len() > longest {
+            return Err(PrivateDockerError::PathTooLong {
+                dir: dir.to_owned(),
+                longest,
+            });
+        }
+        let daemon = Daemon::start(&programs.dockerd, dir).await?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            programs,
+            daemon,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        daemon::socket(&self.dir)
+    }
+
+    /// The same, as an address.
+    ///
+    /// # Errors
+    ///
+    /// If the folder's path is not absolute, or not UTF-8.
+    pub fn address(&self) -> Result<EngineAddress, docker_stacks::AddressError> {
+        EngineAddress::unix(self.socket())
+    }
+
+    /// A connection to it.
+    ///
+    /// # Errors
+    ///
+    /// If it does not answer.
+    pub async fn engine(&self) -> Result<BollardEngine, EngineError> {
+        daemon::connect(&self.dir, EngineOptions::default()).await
+    }
+
+    /// Makes the image [`BUSYBOX_IMAGE`] out of this machine's busybox, and returns its name.
+    ///
+    /// # Errors
+    ///
+    /// If busybox cannot be read, or the engine refuses it.
+    pub async fn import_busybox(&self) -> Result<String, PrivateDockerError> {
+        image::import_busybox(&self.socket(), &self.programs.busybox).await?;
+        Ok(BUSYBOX_IMAGE.to_owned())
+    }
+
+    /// Brings up the Compose project in a folder (`docker-compose up -d`), under the folder's name.
+    ///
+    /// # Errors
+    ///
+    /// If `docker-compose` fails.
+    pub async fn compose_up(&self, project: &Path) -> Result<(), PrivateDockerError> {
+        compose::up(&self.programs.docker_compose, &self.socket(), project).await
+    }
+
+    /// Kills the engine as a crash does, with no farewell to its containers.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be killed.
+    pub fn kill(&mut self) -> Result<(), PrivateDockerError> {
+        self.daemon.kill()
+    }
+
+    /// Starts the engine again, after killing it if it runs.
+    ///
+    /// # Errors
+    ///
+    /// As for [`PrivateDocker::start`].
+    pub async fn restart(&mut self) -> Result<(), PrivateDockerError> {
+        self.daemon.kill()?;
+        self.daemon = Daemon::start(&self.programs.dockerd, &self.dir).await?;
+        Ok(())
+    }
+
+    /// Kills the engine, and starts it again after a while: what an upgrade does.
+    ///
+    /// # Errors
+    ///
+    /// As for [`PrivateDocker::start`].
+    pub async fn restart_after(&mut self, away: Duration) -> Result<(), PrivateDockerError> {
+        self.daemon.kill()?;
+        tokio::time::sleep(away).await;
+        self.restart().await
+    }
+}
