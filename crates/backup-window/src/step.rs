@@ -100,9 +100,10 @@ impl StepEnd {
     #[must_use]
     pub fn exit(self) -> Exit {
         match self {
-            Self::Done | Self::NotNeeded | Self::NotReached | Self::Cancelled => Exit::Done,
+            Self::Done | Self::NotNeeded | Self::NotReached => Exit::Done,
             Self::Attention => Exit::Attention,
-            Self::Failed => Exit::Failed,
+            // Which signal it was is known to the process alone, and decides its exit code.
+            Self::Failed | Self::Cancelled => Exit::Failed,
             Self::DeadlinePassed => Exit::DeadlinePassed,
             Self::Refused => Exit::Refused,
         }

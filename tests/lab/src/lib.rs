@@ -19,6 +19,7 @@
 //! ```
 
 pub mod docker;
+pub mod homelab;
 pub mod isolation;
 pub mod nas_path;
 pub mod sleeping_host;

@@ -56,24 +56,24 @@ fn a_complete_configuration_is_read() {
 
 #[test]
 fn every_complaint_names_the_line_and_what_was_expected() {
-    insta::assert_snapshot!(complaint("end = ", "finish = "), @"");
-    insta::assert_snapshot!(complaint("00:25:90:aa:bb:cc", "00:25:90:aa:bb"), @"");
-    insta::assert_snapshot!(complaint("02:45", "25:45"), @"");
-    insta::assert_snapshot!(complaint("Europe/Paris", "Europe/Atlantis"), @"");
-    insta::assert_snapshot!(complaint("https://192.0.2.10", "http://192.0.2.10"), @"");
-    insta::assert_snapshot!(complaint("https://192.0.2.10", "https://root:secret@192.0.2.10"), @"");
-    insta::assert_snapshot!(complaint("[\"docker_backup to the backup NAS\"]", "[]"), @"");
-    insta::assert_snapshot!(complaint("truenas-core", "windows"), @"");
-    insta::assert_snapshot!(complaint("host_key_sha256", "# host_key_sha256"), @"");
-    insta::assert_snapshot!(complaint("[\"192.0.2.255\"]", "[\"192.0.2.300\"]"), @"");
-    insta::assert_snapshot!(complaint("[window]", "[window"), @"");
+    insta::assert_snapshot!(complaint("end = ", "finish = "), @"homelab.toml:6: unknown field `finish`, expected one of `start`, `end`, `time_zone`; correct the key or remove the line");
+    insta::assert_snapshot!(complaint("00:25:90:aa:bb:cc", "00:25:90:aa:bb"), @r#"homelab.toml:21: mac: cannot use "00:25:90:aa:bb" as a MAC address: expected six pairs of hexadecimal digits, such as d0:94:66:12:34:56, D0-94-66-12-34-56, d094.6612.3456 or d09466123456"#);
+    insta::assert_snapshot!(complaint("02:45", "25:45"), @r#"homelab.toml:5: start: `25:45` is no time of day: expected hours and minutes, such as "02:45""#);
+    insta::assert_snapshot!(complaint("Europe/Paris", "Europe/Atlantis"), @r#"homelab.toml:7: time_zone: `Europe/Atlantis` is no known time zone: expected a name such as "Europe/Paris" or "UTC""#);
+    insta::assert_snapshot!(complaint("https://192.0.2.10", "http://192.0.2.10"), @"homelab.toml:15: url: `http://192.0.2.10` is not encrypted, and TrueNAS revokes an API key that it sees in clear: expected https://HOST, without a path");
+    insta::assert_snapshot!(complaint("https://192.0.2.10", "https://root:secret@192.0.2.10"), @"homelab.toml:15: url: the URL holds a user or password, which would appear in logs: expected https://HOST, without a path");
+    insta::assert_snapshot!(complaint("[\"docker_backup to the backup NAS\"]", "[]"), @"homelab.toml:14: replication_tasks is empty: expected the name of at least one replication task, as TrueNAS shows it under Data Protection");
+    insta::assert_snapshot!(complaint("truenas-core", "windows"), @"homelab.toml:28: system: unknown variant `windows`, expected one of `truenas-core`, `truenas-scale`, `truenas-scale-24.10`, `linux-systemd`, `command`");
+    insta::assert_snapshot!(complaint("host_key_sha256", "# host_key_sha256"), @"homelab.toml:24: expected either host_key_sha256 (what `ssh-keygen -lf` prints for the NAS's host key) or known_hosts, and not both");
+    insta::assert_snapshot!(complaint("[\"192.0.2.255\"]", "[\"192.0.2.300\"]"), @r#"homelab.toml:22: broadcast: use "192.0.2.300" as a destination of magic packets: expected the IPv4 broadcast address of the machine's subnet, with or without a port, such as 192.168.0.255 or 192.168.0.255:9"#);
+    insta::assert_snapshot!(complaint("[window]", "[window"), @"homelab.toml:4: unclosed table, expected `]`");
 }
 
 #[test]
 fn a_missing_section_is_named_with_what_it_must_hold() {
     let config = load("").unwrap();
-    insta::assert_snapshot!(config.window().unwrap_err(), @"");
-    insta::assert_snapshot!(config.shutdown().unwrap_err(), @"");
+    insta::assert_snapshot!(config.window().unwrap_err(), @"homelab.toml: the section [window] is missing, which this command needs; add it with start, end and time_zone");
+    insta::assert_snapshot!(config.shutdown().unwrap_err(), @"homelab.toml: the section [backup_nas] is missing, which this command needs; add it with address, mac and broadcast");
 }
 
 /// The complaint about the password file, with what was done to it.
@@ -92,16 +92,16 @@ fn password_complaint(prepare: impl FnOnce(&Path)) -> String {
 
 #[test]
 fn a_file_that_cannot_be_used_is_named_with_the_line_that_names_it() {
-    insta::assert_snapshot!(password_complaint(|_| {}), @"");
-    insta::assert_snapshot!(password_complaint(|file| fs::create_dir(file).unwrap()), @"");
+    insta::assert_snapshot!(password_complaint(|_| {}), @"homelab.toml:12: password_file: FOLDER/repository.password does not exist; expected a file there: create it, or correct the path");
+    insta::assert_snapshot!(password_complaint(|file| fs::create_dir(file).unwrap()), @"homelab.toml:12: password_file: FOLDER/repository.password is not a regular file; expected the path of one");
     insta::assert_snapshot!(password_complaint(|file| {
         fs::write(file, "hunter2\n").unwrap();
         fs::set_permissions(file, fs::Permissions::from_mode(0o640)).unwrap();
-    }), @"");
+    }), @"homelab.toml:12: password_file: FOLDER/repository.password holds a secret and has mode 0640, so that others can read it; expected 0600: `chmod 600` it");
     insta::assert_snapshot!(password_complaint(|file| {
         fs::write(file, "\n").unwrap();
         fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
-    }), @"");
+    }), @"homelab.toml:12: password_file: FOLDER/repository.password is empty; expected the secret in its first line");
 }
 
 #[test]

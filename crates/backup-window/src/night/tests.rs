@@ -29,7 +29,7 @@ fn ends(report: &NightReport) -> String {
 async fn an_ordinary_night_is_proven_from_end_to_end() {
     let house = House::asleep();
     let report = house.run().await;
-    insta::assert_snapshot!(ends(&report), @"");
+    insta::assert_snapshot!(ends(&report), @"wake Done, stacks Done, replicate Done, evidence Done, guard Done, shut down Done, confirm Done");
     assert_eq!(report.exit, Exit::Done);
     assert!(report.steps.iter().all(|record| !record.evidence.is_empty()));
     assert!(!house.nas_is_up());
@@ -43,7 +43,7 @@ async fn an_ordinary_night_is_proven_from_end_to_end() {
 async fn a_nas_that_was_already_up_is_left_up() {
     let house = House::awake();
     let report = house.run().await;
-    insta::assert_snapshot!(ends(&report), @"");
+    insta::assert_snapshot!(ends(&report), @"wake Done, stacks Done, replicate Done, evidence Done, guard NotNeeded, shut down NotNeeded, confirm NotNeeded");
     assert_eq!(report.exit, Exit::Done);
     assert!(house.nas_is_up());
     assert_eq!(house.packets(), 0);
@@ -54,7 +54,7 @@ async fn a_nas_that_does_not_wake_does_not_keep_the_stacks_from_being_saved() {
     let house = House::asleep();
     house.never_wakes();
     let report = house.run().await;
-    insta::assert_snapshot!(ends(&report), @"");
+    insta::assert_snapshot!(ends(&report), @"wake DeadlinePassed, stacks Done, replicate NotReached, evidence NotReached, guard NotNeeded, shut down NotNeeded, confirm Done");
     assert_eq!(report.exit, Exit::DeadlinePassed);
     assert_eq!(house.saved(), ["wiki"]);
 }
@@ -64,7 +64,7 @@ async fn a_stack_that_cannot_be_saved_runs_again_and_the_nas_is_off_at_the_end()
     let house = House::asleep();
     house.store_fails();
     let report = house.run().await;
-    insta::assert_snapshot!(ends(&report), @"");
+    insta::assert_snapshot!(ends(&report), @"wake Done, stacks Failed, replicate NotReached, evidence NotReached, guard Done, shut down Done, confirm Done");
     assert_eq!(report.exit, Exit::Failed);
     assert_eq!(house.state_of("wiki"), ContainerState::Running);
     assert!(!house.nas_is_up());
@@ -75,7 +75,7 @@ async fn a_replication_that_does_not_end_keeps_the_nas_on() {
     let house = House::asleep();
     house.replication(|now| TaskState::Running { at: Some(now), progress: None });
     let report = house.run().await;
-    insta::assert_snapshot!(ends(&report), @"");
+    insta::assert_snapshot!(ends(&report), @"wake Done, stacks Done, replicate DeadlinePassed, evidence NotReached, guard Refused, shut down NotReached, confirm NotReached");
     assert_eq!(report.exit, Exit::DeadlinePassed);
     assert!(house.nas_is_up());
     assert!(report.ended >= night().end, "it waited until the window closed");
@@ -86,7 +86,7 @@ async fn a_replication_that_fails_is_no_reason_to_leave_the_nas_on() {
     let house = House::asleep();
     house.replication(|now| TaskState::Error { at: Some(now), error: "no space left".to_owned() });
     let report = house.run().await;
-    insta::assert_snapshot!(ends(&report), @"");
+    insta::assert_snapshot!(ends(&report), @"wake Done, stacks Done, replicate Failed, evidence NotReached, guard Done, shut down Done, confirm Done");
     assert_eq!(report.exit, Exit::Failed);
     assert!(!house.nas_is_up());
 }
@@ -96,7 +96,7 @@ async fn a_snapshot_that_is_not_on_the_backup_nas_is_no_evidence() {
     let house = House::asleep();
     house.nothing_arrives();
     let report = house.run().await;
-    insta::assert_snapshot!(ends(&report), @"");
+    insta::assert_snapshot!(ends(&report), @"wake Done, stacks Done, replicate Done, evidence Failed, guard Done, shut down Done, confirm Done");
     assert_eq!(report.exit, Exit::Failed);
 }
 
@@ -105,7 +105,7 @@ async fn a_nas_that_restarts_is_not_taken_for_one_that_is_off() {
     let house = House::asleep();
     house.reboots_instead_of_going_off(Duration::from_secs(60));
     let report = house.run().await;
-    insta::assert_snapshot!(ends(&report), @"");
+    insta::assert_snapshot!(ends(&report), @"wake Done, stacks Done, replicate Done, evidence Done, guard Done, shut down Done, confirm Failed");
     assert_eq!(report.exit, Exit::Failed);
     let confirm = report.steps.last().unwrap();
     assert!(confirm.summary.contains("rebooted"), "{}", confirm.summary);
@@ -129,7 +129,7 @@ async fn outside_the_window_nothing_is_stopped() {
     let mut house = House::asleep();
     house.begins("2026-11-23T12:00:00Z".parse::<Timestamp>().unwrap());
     let report = house.run().await;
-    insta::assert_snapshot!(ends(&report), @"");
+    insta::assert_snapshot!(ends(&report), @"wake Done, stacks Refused, replicate NotReached, evidence NotReached, guard Done, shut down Done, confirm Done");
     assert_eq!(report.exit, Exit::Refused);
     assert!(house.calls().is_empty(), "{:?}", house.calls());
     assert!(!house.nas_is_up());
@@ -152,10 +152,11 @@ async fn a_signal_ends_the_night_with_everything_running_and_the_nas_on() {
     let cancel = CancellationToken::new();
     let stop = cancel.clone();
     let (report, ()) = tokio::join!(house.run_until(&cancel), async move {
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        // The NAS is up by now, and the wiki is down.
+        tokio::time::sleep(Duration::from_secs(120)).await;
         stop.cancel();
     });
-    insta::assert_snapshot!(ends(&report), @"");
+    insta::assert_snapshot!(ends(&report), @"wake Cancelled, stacks Cancelled, replicate NotReached, evidence NotReached, guard NotReached, shut down NotReached, confirm NotReached");
     assert_eq!(house.state_of("wiki"), ContainerState::Running);
     assert!(house.saved().is_empty());
     assert!(house.nas_is_up());

@@ -79,17 +79,17 @@ fn a_nas_that_this_night_did_not_wake_is_left_up() {
 fn whatever_runs_or_waits_or_is_not_known_keeps_it_on() {
     let at = NIGHT.parse().unwrap();
     let running = TaskState::Running { at: Some(at), progress: None };
-    insta::assert_snapshot!(refusal(&with_task(running)), @"");
+    insta::assert_snapshot!(refusal(&with_task(running)), @r#"primary NAS: replication "docker to backup" has been running since a time that is not known, and got on at 2026-11-23T01:45:00Z"#);
     let waiting = TaskState::Waiting { since: Some(at), reason: Some("Waiting for retention to complete".to_owned()) };
-    insta::assert_snapshot!(refusal(&with_task(waiting)), @"");
+    insta::assert_snapshot!(refusal(&with_task(waiting)), @r#"primary NAS: replication "docker to backup" has been waiting since 2026-11-23T01:45:00Z: Waiting for retention to complete"#);
     let unknown = TaskState::Unknown { raw: "{\"state\":\"DANCING\"}".to_owned() };
-    insta::assert_snapshot!(refusal(&with_task(unknown)), @"");
-    insta::assert_snapshot!(refusal(&with_scan(ScanFunction::Resilver, ScanState::Scanning)), @"");
-    insta::assert_snapshot!(refusal(&with_scan(ScanFunction::Scrub, ScanState::Other("NAPPING".to_owned()))), @"");
+    insta::assert_snapshot!(refusal(&with_task(unknown)), @r#"primary NAS: the state of replication "docker to backup" cannot be understood: {"state":"DANCING"}"#);
+    insta::assert_snapshot!(refusal(&with_scan(ScanFunction::Resilver, ScanState::Scanning)), @"backup NAS: a resilver of pool dozer runs");
+    insta::assert_snapshot!(refusal(&with_scan(ScanFunction::Scrub, ScanState::Other("NAPPING".to_owned()))), @r#"backup NAS: the state of the scrub of pool dozer cannot be understood: Other("NAPPING")"#);
     let mut silent = safe();
     silent.replications[1].1 = Err("its API is not configured".to_owned());
     silent.pools.1 = Err("its API is not configured".to_owned());
-    insta::assert_snapshot!(refusal(&silent), @"");
+    insta::assert_snapshot!(refusal(&silent), @"backup NAS: the replication tasks are not known: its API is not configured; backup NAS: whether a scrub or resilver runs is not known: its API is not configured");
 }
 
 fn any_state() -> impl Strategy<Value = TaskState> {
