@@ -118,20 +118,17 @@ impl fmt::Display for Fact {
             Self::Answered { detail } => write!(f, "answered: {detail}"),
             Self::NoAnswer { detail } => write!(f, "no answer: {detail}"),
             Self::PacketsSent {
+                rounds: 1,
+                destinations,
+            } => write!(f, "magic packet sent once to {}", destinations.join(", ")),
+            Self::PacketsSent {
                 rounds,
                 destinations,
-            } => {
-                let times = if *rounds == 1 { "once" } else { "times" };
-                if *rounds == 1 {
-                    write!(f, "magic packet sent {times} to {}", destinations.join(", "))
-                } else {
-                    write!(
-                        f,
-                        "magic packet sent {rounds} {times} to {}",
-                        destinations.join(", ")
-                    )
-                }
-            }
+            } => write!(
+                f,
+                "magic packet sent {rounds} times to {}",
+                destinations.join(", ")
+            ),
             Self::SnapshotSaved {
                 stack,
                 snapshot,
@@ -155,14 +152,14 @@ impl fmt::Display for Fact {
                 backup_ended,
             } => write!(
                 f,
-                "{snapshot} taken at {created}, after the backup ended at {backup_ended} by the same clock"
+                "{snapshot} taken at {created:.0}, after the backup ended at {backup_ended:.0} by the same clock"
             ),
             Self::SnapshotOnTarget {
                 snapshot,
                 recognised_by,
             } => write!(f, "{snapshot} is there, recognised by {recognised_by}"),
             Self::WokenByThisNight { found_off_at } => {
-                write!(f, "this night woke it: it was off at {found_off_at}")
+                write!(f, "this night woke it: it was off at {found_off_at:.0}")
             }
             Self::NoReplicationRuns { tasks } => {
                 write!(f, "none of {tasks} replication tasks runs or waits")

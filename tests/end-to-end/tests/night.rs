@@ -11,7 +11,7 @@ fn the_four_cron_lines_make_a_whole_night() {
     isolated(|| {
         let house = House::build(HomelabOptions::default());
         let before = house.running();
-        assert_eq!(before.len(), 4, "{before:?}");
+        assert_eq!(before.len(), 5, "{before:?}");
 
         house.run("docker-backup", &["init"]).expect_code(0);
         assert!(!house.lab.host().is_up());
@@ -28,7 +28,8 @@ fn the_four_cron_lines_make_a_whole_night() {
             .iter()
             .map(|stack| stack["stack"].as_str().unwrap().to_owned())
             .collect();
-        assert_eq!(stacks, ["media", "wiki"], "portainer_data is excluded");
+        assert_eq!(stacks, ["media", "portainer", "syncthing", "wiki"]);
+        nothing_of_the_excluded_volumes_was_saved(&house, &saved.json());
         assert_eq!(house.running(), before);
 
         let replicated = house.run("nas-replication", &["wait", "--json"]);
@@ -60,6 +61,21 @@ fn the_four_cron_lines_make_a_whole_night() {
         );
         restored_files_are_those_of_the_volume(&house);
     });
+}
+
+/// portainer has nothing else to copy, and so it was not even stopped.
+fn nothing_of_the_excluded_volumes_was_saved(house: &House, saved: &serde_json::Value) {
+    for stack in saved["steps"][0]["outcome"]["saved"].as_array().unwrap() {
+        let was_stopped = !stack["outage_milliseconds"].is_null();
+        assert_eq!(was_stopped, stack["stack"] != "portainer", "{stack}");
+    }
+    let snapshots = house.run("docker-backup", &["snapshots", "--json"]).json();
+    for snapshot in snapshots.as_array().unwrap() {
+        for excluded in ["portainer_data", "syncthing_shared", "nfs_data"] {
+            let paths = snapshot["paths"].to_string();
+            assert!(!paths.contains(excluded), "{paths}");
+        }
+    }
 }
 
 /// What was saved is what was there when the stack was down, with the line that its service wrote

@@ -82,9 +82,9 @@ fn busy(nas: &str, task: &ReplicationTask) -> Option<String> {
     match &task.state {
         TaskState::Running { progress, .. } => {
             let since = match task.running_since() {
-                Some(RunningSince::Started(since)) => format!("since {since}"),
+                Some(RunningSince::Started(since)) => format!("since {since:.0}"),
                 Some(RunningSince::LastProgress(at)) => {
-                    format!("since a time that is not known, and got on at {at}")
+                    format!("since a time that is not known, and got on at {at:.0}")
                 }
                 None => "since a time that is not known".to_owned(),
             };
@@ -97,7 +97,7 @@ fn busy(nas: &str, task: &ReplicationTask) -> Option<String> {
             Some(format!("{nas}: replication \"{name}\" has been running {since}{progress}"))
         }
         TaskState::Waiting { reason, since } => {
-            let since = since.map_or_else(String::new, |since| format!(" since {since}"));
+            let since = since.map_or_else(String::new, |since| format!(" since {since:.0}"));
             let reason = reason
                 .as_ref()
                 .map_or_else(String::new, |reason| format!(": {reason}"));

@@ -116,10 +116,10 @@ pub async fn run(
             if rounds > 0 {
                 recorder.saw("this machine", Fact::PacketsSent { rounds, destinations });
             }
-            let detail = wait
-                .observations
-                .last()
-                .map_or_else(String::new, |observation| observation.answer.to_string());
+            let detail = match wait.observations.into_iter().last().map(|seen| seen.answer) {
+                Some(Answer::Up { detail }) => detail,
+                other => other.map_or_else(String::new, |answer| answer.to_string()),
+            };
             recorder.saw(&target, Fact::Answered { detail });
             recorder.hand_on(Outcome::Wake {
                 found_off,

@@ -1,5 +1,5 @@
-//! The lab's stacks: three Compose projects with data in volumes and in a bind mount, one of them
-//! excluded by the configuration that the examples use.
+//! The lab's stacks: Compose projects with data in volumes and in bind mounts, some of it excluded
+//! by the configuration that the examples use.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::docker::PrivateDocker;
 
 /// Waits, and leaves a line in its data when it is stopped properly: a copy that lacks the line was
 /// taken from a running service.
-const SERVICE: &str = "trap 'echo stopped properly >> /data/log; exit 0' TERM; \
+const SERVICE: &str = "trap 'for d in /data/*; do echo stopped properly >> $$d/log; done; exit 0' TERM; \
                        while :; do sleep 1 & wait $$!; done";
 
 /// A stack of the lab.
@@ -22,40 +22,55 @@ const SERVICE: &str = "trap 'echo stopped properly >> /data/log; exit 0' TERM; \
 pub struct LabStack {
     /// Its name.
     pub name: &'static str,
-    /// Its services; each has the data folder of the same index.
-    pub services: Vec<&'static str>,
-    /// Where its data lies on this machine, by the name that it has in a snapshot.
+    /// What is copied of it: the name that it has in a snapshot, and where it lies on this machine.
     pub data: Vec<(PathBuf, PathBuf)>,
 }
 
-/// What a stack is made of: services, each with a volume (by its name) or a bind mount.
+/// What a stack is made of: services, each with its data.
 struct Plan {
     name: &'static str,
-    services: &'static [(&'static str, Data)],
+    services: &'static [(&'static str, &'static [Data])],
 }
 
 enum Data {
+    /// A volume, by its name.
     Volume(&'static str),
+    /// A volume that the configuration of the examples excludes.
+    Excluded(&'static str),
+    /// A bind mount of a folder beside the Compose file.
     Folder(&'static str),
 }
 
-const PLANS: [Plan; 3] = [
+const PLANS: [Plan; 4] = [
     Plan {
         name: "wiki",
         services: &[
-            ("db", Data::Volume("wiki_db")),
-            ("app", Data::Volume("wiki_pages")),
+            ("db", &[Data::Volume("wiki_db")]),
+            ("app", &[Data::Volume("wiki_pages")]),
         ],
     },
     Plan {
         name: "media",
-        services: &[("server", Data::Folder("config"))],
+        services: &[("server", &[Data::Folder("config"), Data::Excluded("nfs_data")])],
+    },
+    Plan {
+        name: "syncthing",
+        services: &[(
+            "syncthing",
+            &[Data::Volume("syncthing_config"), Data::Excluded("syncthing_shared")],
+        )],
     },
     Plan {
         name: "portainer",
-        services: &[("portainer", Data::Volume("portainer_data"))],
+        services: &[("portainer", &[Data::Excluded("portainer_data")])],
     },
 ];
+
+impl Plan {
+    fn data(&self) -> impl Iterator<Item = &'static Data> {
+        self.services.iter().flat_map(|(_, data)| data.iter())
+    }
+}
 
 /// Starts the stacks on a private engine, or else in memory.
 pub(super) async fn start(dir: &Path) -> Result<(LabEngine, Vec<LabStack>), HomelabError> {
@@ -87,7 +102,7 @@ async fn start_in_docker(docker: &PrivateDocker, projects: &Path) -> Result<Vec<
         .map_err(|error| failed("(the image)", error.into()))?;
     for plan in &PLANS {
         let project = write_project(projects, plan, &image)?;
-        for (_, data) in plan.services {
+        for data in plan.data() {
             if let Data::Folder(name) = data {
                 write_data(&project.join(name), plan.name)?;
             }
@@ -123,20 +138,22 @@ fn start_in_memory(projects: &Path) -> Result<(Arc<MemoryEngine>, Vec<LabStack>)
         let project = write_project(projects, plan, "busybox")?;
         for (service, data) in plan.services {
             let mut container = container(&format!("{}_{service}_1", plan.name));
-            container.mounts.push(match data {
-                Data::Volume(name) => {
-                    let folder = volumes.join(name);
-                    write_data(&folder, name)?;
-                    let made = Volume::local(*name, folder);
-                    engine.add_volume(made.clone());
-                    volume(&made, "/data")
-                }
-                Data::Folder(name) => {
-                    let folder = project.join(name);
-                    write_data(&folder, name)?;
-                    bind(folder, "/data")
-                }
-            });
+            for data in *data {
+                container.mounts.push(match data {
+                    Data::Volume(name) | Data::Excluded(name) => {
+                        let folder = volumes.join(name);
+                        write_data(&folder, name)?;
+                        let made = Volume::local(*name, folder);
+                        engine.add_volume(made.clone());
+                        volume(&made, format!("/data/{name}"))
+                    }
+                    Data::Folder(name) => {
+                        let folder = project.join(name);
+                        write_data(&folder, name)?;
+                        bind(folder, format!("/data/{name}"))
+                    }
+                });
+            }
             engine.add(in_project(container, plan.name, service), Behaviour::default());
         }
     }
@@ -149,16 +166,15 @@ fn describe(projects: &Path, volume: impl Fn(&str) -> PathBuf) -> Vec<LabStack> 
         .iter()
         .map(|plan| LabStack {
             name: plan.name,
-            services: plan.services.iter().map(|(service, _)| *service).collect(),
             data: plan
-                .services
-                .iter()
-                .map(|(_, data)| match data {
-                    Data::Volume(name) => (Path::new("volumes").join(name), volume(name)),
+                .data()
+                .filter_map(|data| match data {
+                    Data::Volume(name) => Some((Path::new("volumes").join(name), volume(name))),
+                    Data::Excluded(_) => None,
                     Data::Folder(name) => {
                         let folder = projects.join(plan.name).join(name);
                         let inside = folder.strip_prefix("/").unwrap_or(&folder);
-                        (Path::new("binds").join(inside), folder.clone())
+                        Some((Path::new("binds").join(inside), folder.clone()))
                     }
                 })
                 .collect(),
@@ -173,18 +189,21 @@ fn write_project(projects: &Path, plan: &Plan, image: &str) -> Result<PathBuf, H
     let mut compose = String::from("version: \"2.4\"\nservices:\n");
     let mut volumes = String::new();
     for (service, data) in plan.services {
-        let source = match data {
-            Data::Volume(name) => {
-                let _ = write!(volumes, "  {name}:\n    name: {name}\n");
-                (*name).to_owned()
-            }
-            Data::Folder(name) => format!("./{name}"),
-        };
         let _ = write!(
             compose,
             "  {service}:\n    image: {image}\n    command: [\"/bin/sh\", \"-c\", \"{SERVICE}\"]\n    \
-             volumes: [\"{source}:/data\"]\n"
+             volumes:\n"
         );
+        for data in *data {
+            let (source, name) = match data {
+                Data::Volume(name) | Data::Excluded(name) => {
+                    let _ = write!(volumes, "  {name}:\n    name: {name}\n");
+                    ((*name).to_owned(), name)
+                }
+                Data::Folder(name) => (format!("./{name}"), name),
+            };
+            let _ = writeln!(compose, "      - {source}:/data/{name}");
+        }
     }
     if !volumes.is_empty() {
         let _ = write!(compose, "volumes:\n{volumes}");
