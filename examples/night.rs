@@ -79,7 +79,10 @@ async fn show_a_night(isolation: &Isolation) -> Result<Exit> {
     println!("{}", report.render(&TimeZone::UTC));
 
     let identical = restore_and_compare(&lab, &config, folder.path()).await?;
-    println!("\nThe backup NAS is {}.", if lab.host().is_up() { "up" } else { "off" });
+    println!(
+        "\nThe backup NAS is {}.",
+        if lab.host().is_up() { "up" } else { "off" }
+    );
     Ok(if identical { report.exit } else { Exit::Failed })
 }
 
@@ -125,7 +128,10 @@ async fn restore_and_compare(lab: &Homelab, config: &Config, folder: &Path) -> R
     let store = RusticStore::open(&repository.path, &password, Default::default()).await?;
     let stack = &lab.stacks()[0];
     let snapshots = store.snapshots().await?;
-    let Some(snapshot) = snapshots.iter().rfind(|snapshot| snapshot.stack == stack.name) else {
+    let Some(snapshot) = snapshots
+        .iter()
+        .rfind(|snapshot| snapshot.stack == stack.name)
+    else {
         println!("There is no snapshot of {} to restore.", stack.name);
         return Ok(false);
     };
@@ -136,7 +142,10 @@ async fn restore_and_compare(lab: &Homelab, config: &Config, folder: &Path) -> R
         to: to.clone(),
     };
     let restored = store.restore(request).await?;
-    println!("Restored {} from the snapshot {}: {} files.", stack.name, snapshot.id, restored.files);
+    println!(
+        "Restored {} from the snapshot {}: {} files.",
+        stack.name, snapshot.id, restored.files
+    );
     let mut identical = true;
     for (inside, original) in &stack.data {
         let differences = compare_trees(original, &to.join(inside));
@@ -145,7 +154,10 @@ async fn restore_and_compare(lab: &Homelab, config: &Config, folder: &Path) -> R
         }
         identical &= differences.is_empty();
         if differences.is_empty() {
-            println!("  {} is identical to the original, in every attribute.", inside.display());
+            println!(
+                "  {} is identical to the original, in every attribute.",
+                inside.display()
+            );
         }
     }
     Ok(identical)

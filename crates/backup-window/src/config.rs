@@ -14,11 +14,11 @@ use secrecy::SecretString;
 
 pub use error::ConfigError;
 pub use file_ref::FileRef;
-pub use value::parse_duration;
 pub use settings::{
     BackupNasSettings, DockerSettings, HostKeySettings, NasApi, PrimaryNasSettings,
     RepositorySettings, Settings, ShutdownSettings, TrustSettings,
 };
+pub use value::parse_duration;
 
 use crate::window::Window;
 
@@ -54,8 +54,8 @@ impl Config {
     /// # Errors
     /// When the text does not say what it must: see [`ConfigError`].
     pub fn parse(file: &Path, text: String) -> Result<Self, ConfigError> {
-        let settings = toml::from_str(&text)
-            .map_err(|error| ConfigError::from_toml(file, &text, &error))?;
+        let settings =
+            toml::from_str(&text).map_err(|error| ConfigError::from_toml(file, &text, &error))?;
         Ok(Self {
             settings,
             file: file.to_owned(),
@@ -83,9 +83,10 @@ impl Config {
     /// # Errors
     /// When the file has none.
     pub fn window(&self) -> Result<&Window, ConfigError> {
-        self.settings.window.as_ref().ok_or_else(|| {
-            self.missing("[window]", "start, end and time_zone")
-        })
+        self.settings
+            .window
+            .as_ref()
+            .ok_or_else(|| self.missing("[window]", "start, end and time_zone"))
     }
 
     /// The `[docker]` section; everything in it has a default.
@@ -99,9 +100,10 @@ impl Config {
     /// # Errors
     /// When the file has none.
     pub fn repository(&self) -> Result<&RepositorySettings, ConfigError> {
-        self.settings.repository.as_ref().ok_or_else(|| {
-            self.missing("[repository]", "path, mount and password_file")
-        })
+        self.settings
+            .repository
+            .as_ref()
+            .ok_or_else(|| self.missing("[repository]", "path, mount and password_file"))
     }
 
     /// The `[primary_nas]` section.
@@ -109,9 +111,10 @@ impl Config {
     /// # Errors
     /// When the file has none.
     pub fn primary_nas(&self) -> Result<&PrimaryNasSettings, ConfigError> {
-        self.settings.primary_nas.as_ref().ok_or_else(|| {
-            self.missing("[primary_nas]", "url, api_key_file and replication_tasks")
-        })
+        self.settings
+            .primary_nas
+            .as_ref()
+            .ok_or_else(|| self.missing("[primary_nas]", "url, api_key_file and replication_tasks"))
     }
 
     /// The `[backup_nas]` section.

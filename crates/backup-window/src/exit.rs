@@ -100,7 +100,12 @@ mod tests {
 
     #[test]
     fn a_failure_outweighs_everything_that_a_run_can_end_with_otherwise() {
-        for lesser in [Exit::Done, Exit::Attention, Exit::Refused, Exit::DeadlinePassed] {
+        for lesser in [
+            Exit::Done,
+            Exit::Attention,
+            Exit::Refused,
+            Exit::DeadlinePassed,
+        ] {
             assert_eq!(Exit::Failed.worse(lesser), Exit::Failed);
             assert_eq!(lesser.worse(Exit::Failed), Exit::Failed);
         }

@@ -51,7 +51,9 @@ pub enum HistoryError {
         source: io::Error,
     },
     /// A line cannot be understood.
-    #[error("{path}:{line} cannot be understood; a newer version may have written it, or the file was edited: move it away to go on")]
+    #[error(
+        "{path}:{line} cannot be understood; a newer version may have written it, or the file was edited: move it away to go on"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -61,7 +63,9 @@ pub enum HistoryError {
         source: serde_json::Error,
     },
     /// The file was written by a version of this program that this one does not know.
-    #[error("{path} has format {found}, and this version knows format {FORMAT} only; install the newer version again, or move the file away")]
+    #[error(
+        "{path} has format {found}, and this version knows format {FORMAT} only; install the newer version again, or move the file away"
+    )]
     NewerFormat {
         /// The file.
         path: PathBuf,
@@ -185,12 +189,21 @@ impl History {
     }
 }
 
+/// The part of the first line that every version of the format has.
+#[derive(Deserialize)]
+struct FormatOnly {
+    format: u32,
+}
+
 fn ends_with_newline(path: &Path) -> io::Result<bool> {
     Ok(fs::read(path)?.last() == Some(&b'\n'))
 }
 
 fn parse(path: &Path, text: &str) -> Result<Option<NightHistory>, HistoryError> {
-    let mut lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
+    let mut lines = text
+        .lines()
+        .enumerate()
+        .map(|(index, line)| (index + 1, line));
     let Some((number, header)) = lines.next() else {
         return Ok(None);
     };
@@ -199,10 +212,6 @@ fn parse(path: &Path, text: &str) -> Result<Option<NightHistory>, HistoryError> 
         line,
         source,
     };
-    #[derive(Deserialize)]
-    struct FormatOnly {
-        format: u32,
-    }
     let format: FormatOnly =
         serde_json::from_str(header).map_err(|error| damaged(number, error))?;
     if format.format != FORMAT {
@@ -239,8 +248,7 @@ impl NightHistory {
         for record in &self.records {
             match record.outcome {
                 Outcome::Wake {
-                    found_off: true,
-                    ..
+                    found_off: true, ..
                 } => woken = Some(record.began),
                 Outcome::Confirm { off: true } => woken = None,
                 _ => {}
@@ -252,10 +260,13 @@ impl NightHistory {
     /// When the last run's backup ended, if it saved anything.
     #[must_use]
     pub fn backup_ended(&self) -> Option<Timestamp> {
-        self.records.iter().rev().find_map(|record| match record.outcome {
-            Outcome::Stacks { backup_ended, .. } => Some(backup_ended),
-            _ => None,
-        })?
+        self.records
+            .iter()
+            .rev()
+            .find_map(|record| match record.outcome {
+                Outcome::Stacks { backup_ended, .. } => Some(backup_ended),
+                _ => None,
+            })?
     }
 
     /// How the night ended: of every step, the last run counts.
@@ -263,7 +274,12 @@ impl NightHistory {
     pub fn exit(&self) -> Exit {
         Step::ALL
             .iter()
-            .filter_map(|step| self.records.iter().rev().find(|record| record.step == *step))
+            .filter_map(|step| {
+                self.records
+                    .iter()
+                    .rev()
+                    .find(|record| record.step == *step)
+            })
             .map(|record| record.end.exit())
             .fold(Exit::Done, Exit::worse)
     }

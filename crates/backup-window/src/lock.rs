@@ -31,7 +31,9 @@ pub enum LockError {
         holder: String,
     },
     /// The file could not be opened or locked.
-    #[error("{path} could not be locked; check that the state directory is on a local disk and can be written to")]
+    #[error(
+        "{path} could not be locked; check that the state directory is on a local disk and can be written to"
+    )]
     Io {
         /// The lock file.
         path: PathBuf,
@@ -73,7 +75,12 @@ impl RunLock {
         }
         file.set_len(0).map_err(io_error)?;
         file.rewind().map_err(io_error)?;
-        writeln!(file, "{command}, process {}, since {now}", std::process::id()).map_err(io_error)?;
+        writeln!(
+            file,
+            "{command}, process {}, since {now}",
+            std::process::id()
+        )
+        .map_err(io_error)?;
         Ok(Self { _file: file })
     }
 }

@@ -77,10 +77,11 @@ pub enum NotMounted {
 pub fn check(path: &Path, mount: &Path) -> Result<Mounted, NotMounted> {
     // A look at the path makes an automounter mount it; what comes back does not matter here.
     let _ = std::fs::metadata(path);
-    let mount_info = std::fs::read("/proc/self/mountinfo").map_err(|source| NotMounted::Unknown {
-        mount: mount.to_owned(),
-        source,
-    })?;
+    let mount_info =
+        std::fs::read("/proc/self/mountinfo").map_err(|source| NotMounted::Unknown {
+            mount: mount.to_owned(),
+            source,
+        })?;
     check_in(&mount_info, path, mount)
 }
 
@@ -138,7 +139,8 @@ impl Entry {
     fn parse(line: &[u8]) -> Option<Self> {
         let fields: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
         let separator = fields.iter().position(|field| *field == b"-")?;
-        let has_read_only = |options: &[u8]| options.split(|byte| *byte == b',').any(|o| o == b"ro");
+        let has_read_only =
+            |options: &[u8]| options.split(|byte| *byte == b',').any(|o| o == b"ro");
         let text = |field: &[u8]| String::from_utf8_lossy(&unescape(field)).into_owned();
         Some(Self {
             mounted: Mounted {
@@ -195,7 +197,8 @@ mod tests {
 
     #[test]
     fn a_mounted_nas_is_recognised_and_named() {
-        let mounted = check_in(MOUNTS, Path::new("/mnt/nas/restic"), Path::new("/mnt/nas")).unwrap();
+        let mounted =
+            check_in(MOUNTS, Path::new("/mnt/nas/restic"), Path::new("/mnt/nas")).unwrap();
         assert_eq!(mounted.file_system, "nfs4");
         assert_eq!(mounted.source, "192.0.2.10:/mnt/tank/docker_backup");
     }
@@ -209,7 +212,10 @@ mod tests {
     #[test]
     fn an_empty_folder_is_not_the_nas() {
         let why = refused("/mnt/nfs_docker-backup/restic", "/mnt/nfs_docker-backup");
-        assert!(why.contains("nothing is mounted on /mnt/nfs_docker-backup"), "{why}");
+        assert!(
+            why.contains("nothing is mounted on /mnt/nfs_docker-backup"),
+            "{why}"
+        );
         assert!(why.contains("ext4 mounted on /"), "{why}");
     }
 

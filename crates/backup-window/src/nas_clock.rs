@@ -51,8 +51,14 @@ mod tests {
         let asked: Timestamp = "2026-11-23T02:00:00Z".parse().unwrap();
         let ended: Timestamp = "2026-11-23T01:59:00Z".parse().unwrap();
         let behind = NasClock::from_answer(asked, "2026-11-23T01:55:00Z".parse().unwrap());
-        assert_eq!(behind.at_the_latest(ended).to_string(), "2026-11-23T01:54:01Z");
+        assert_eq!(
+            behind.at_the_latest(ended).to_string(),
+            "2026-11-23T01:54:01Z"
+        );
         let ahead = NasClock::from_answer(asked, "2026-11-23T02:05:00Z".parse().unwrap());
-        assert_eq!(ahead.at_the_latest(ended).to_string(), "2026-11-23T02:04:01Z");
+        assert_eq!(
+            ahead.at_the_latest(ended).to_string(),
+            "2026-11-23T02:04:01Z"
+        );
     }
 }

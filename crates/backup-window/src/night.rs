@@ -172,7 +172,11 @@ async fn replicate_step(
 /// What is left of the window; of a night that was begun outside it, a whole window.
 #[must_use]
 pub fn time_left(night: &Night, now: Timestamp) -> Duration {
-    let from = if night.is_open_at(now) { now } else { night.start };
+    let from = if night.is_open_at(now) {
+        now
+    } else {
+        night.start
+    };
     Duration::try_from(night.end.duration_since(from)).unwrap_or_default()
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use reachability::{DownOptions, Probe};
 use remote_shutdown::{Deadlines, HostKeyPolicy, KeyFile, RemoteShutdown, SshShutdown, SshTarget};
 use thiserror::Error;
-use truenas_client::{RestClient, RestOptions, Trust, TrueNasError};
+use truenas_client::{RestClient, RestOptions, TrueNasError, Trust};
 use wol::WakeRequest;
 
 pub use docker_host::{ConfiguredHost, connect_engine, outage_options};
@@ -31,7 +31,7 @@ pub enum SetupError {
         /// The section that describes the NAS.
         section: &'static str,
         /// Why.
-        source: TrueNasError,
+        source: Box<TrueNasError>,
     },
 }
 
@@ -82,14 +82,16 @@ pub fn backup_nas(config: &Config) -> Result<Option<RestClient>, SetupError> {
 fn api(config: &Config, nas: &NasApi, section: &'static str) -> Result<RestClient, SetupError> {
     let key = config.read_secret(&nas.api_key_file)?;
     let trust = match &nas.trust {
-        TrustSettings::Certificate(fingerprint) => Trust::Certificate(fingerprint.clone()),
+        TrustSettings::Certificate(fingerprint) => Trust::Certificate(*fingerprint),
         TrustSettings::CaFile(file) => Trust::CaFile(config.readable_path(file)?.to_owned()),
         TrustSettings::PublicRoots => Trust::PublicRoots,
     };
-    RestClient::new(RestOptions::new(nas.url.clone(), key, trust)).map_err(|source| SetupError::Api {
-        file: display(config.file()),
-        section,
-        source,
+    RestClient::new(RestOptions::new(nas.url.clone(), key, trust)).map_err(|source| {
+        SetupError::Api {
+            file: display(config.file()),
+            section,
+            source: Box::new(source),
+        }
     })
 }
 
@@ -105,14 +107,21 @@ pub fn shutdown(config: &Config) -> Result<Box<dyn RemoteShutdown>, SetupError> 
         key = key.with_passphrase(config.read_secret(file)?);
     }
     let host_key = match &settings.host_key {
-        HostKeySettings::Sha256(fingerprint) => HostKeyPolicy::Sha256(fingerprint.clone()),
+        HostKeySettings::Sha256(fingerprint) => HostKeyPolicy::Sha256(*fingerprint),
         HostKeySettings::KnownHosts(file) => {
             HostKeyPolicy::KnownHosts(config.readable_path(file)?.to_owned())
         }
     };
-    let target = SshTarget::new(nas.address.clone(), settings.user.clone()).with_port(settings.port);
+    let target =
+        SshTarget::new(nas.address.clone(), settings.user.clone()).with_port(settings.port);
     let system = settings.system.clone();
-    Ok(Box::new(SshShutdown::new(target, key, host_key, system, Deadlines::default())))
+    Ok(Box::new(SshShutdown::new(
+        target,
+        key,
+        host_key,
+        system,
+        Deadlines::default(),
+    )))
 }
 
 /// How it is made sure that the backup NAS is off.

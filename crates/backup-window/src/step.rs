@@ -316,7 +316,12 @@ mod tests {
     async fn a_step_that_is_done_with_a_remark_needs_attention() {
         let clock = SimulatedClock::starting_at(Timestamp::UNIX_EPOCH);
         let mut recorder = Recorder::begin(Step::Wake, &clock);
-        recorder.saw("ssh:nas", Fact::Answered { detail: "SSH-2.0".into() });
+        recorder.saw(
+            "ssh:nas",
+            Fact::Answered {
+                detail: "SSH-2.0".into(),
+            },
+        );
         recorder.needs_attention("it took very long");
         assert_eq!(recorder.end(StepEnd::Done, "woken").end, StepEnd::Attention);
     }

@@ -71,7 +71,9 @@ impl Window {
     }
 
     fn instant(&self, date: Date, time: Time, twice: Twice) -> Result<Timestamp, jiff::Error> {
-        let ambiguous = self.time_zone.to_ambiguous_timestamp(date.to_datetime(time));
+        let ambiguous = self
+            .time_zone
+            .to_ambiguous_timestamp(date.to_datetime(time));
         match (ambiguous.offset(), twice) {
             (AmbiguousOffset::Gap { .. }, _) => {
                 let before_the_jump = ambiguous.earlier()?;

@@ -27,7 +27,12 @@ pub struct Global {
     pub config: PathBuf,
 
     /// Where the state is kept: the journal, the lock and the history. Overrides the configuration.
-    #[arg(long, global = true, value_name = "DIR", env = "BACKUP_WINDOW_STATE_DIR")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "BACKUP_WINDOW_STATE_DIR"
+    )]
     pub state_dir: Option<PathBuf>,
 
     /// Print one JSON document on standard output instead of text.

@@ -62,7 +62,8 @@ fn start_talking(global: &Global) {
         (false, 2) => "info",
         (false, _) => "debug",
     };
-    let filter = EnvFilter::try_from_env("BACKUP_WINDOW_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let filter =
+        EnvFilter::try_from_env("BACKUP_WINDOW_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -30,7 +30,11 @@ impl Output {
     }
 
     /// Writes `value` as JSON, or as what `text` makes of it.
-    pub(crate) fn write<T: Serialize>(self, value: &T, text: impl FnOnce() -> String) -> Result<(), Failure> {
+    pub(crate) fn write<T: Serialize>(
+        self,
+        value: &T,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
         let document = if self.json {
             serde_json::to_string_pretty(value).map_err(|error| Failure::failed(&error))?
         } else {
@@ -47,7 +51,11 @@ impl Output {
     }
 
     /// Writes what steps left behind, and gives the exit code that they add up to.
-    pub(crate) fn write_steps(self, steps: &[StepRecord], time_zone: &TimeZone) -> Result<Exit, Failure> {
+    pub(crate) fn write_steps(
+        self,
+        steps: &[StepRecord],
+        time_zone: &TimeZone,
+    ) -> Result<Exit, Failure> {
         let exit = steps
             .iter()
             .map(|record| record.end.exit())

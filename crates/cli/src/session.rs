@@ -41,14 +41,6 @@ impl Session {
         self.signals.cancelled()
     }
 
-    pub(crate) fn clock(&self) -> SystemClock {
-        SystemClock
-    }
-
-    pub(crate) fn now(&self) -> jiff::Timestamp {
-        self.clock().now()
-    }
-
     pub(crate) fn output(&self) -> Output {
         Output::new(self.global.json)
     }
@@ -64,7 +56,8 @@ impl Session {
             Ok(config) => Ok(Some(config)),
             Err(ConfigError::Unreadable { source, .. })
                 if source.kind() == std::io::ErrorKind::NotFound
-                    && self.global.config == Path::new(backup_window::config::DEFAULT_CONFIG_FILE) =>
+                    && self.global.config
+                        == Path::new(backup_window::config::DEFAULT_CONFIG_FILE) =>
             {
                 Ok(None)
             }
@@ -97,7 +90,7 @@ impl Session {
         config
             .window()
             .map_err(|error| Failure::usage(&error))?
-            .night_at(self.clock().now())
+            .night_at(SystemClock.now())
             .map_err(|error| Failure::failed(&error))
     }
 
@@ -110,7 +103,7 @@ impl Session {
 
     /// Takes the lock of runs that may stop stacks or switch the NAS off (I7).
     pub(crate) fn lock(&self, state: &StateDir, command: &str) -> Result<RunLock, Failure> {
-        RunLock::take(&state.lock(), command, self.clock().now()).map_err(|error| {
+        RunLock::take(&state.lock(), command, SystemClock.now()).map_err(|error| {
             let exit = match error {
                 LockError::Held { .. } => Exit::Locked,
                 _ => Exit::Failed,
@@ -118,20 +111,24 @@ impl Session {
             Failure::new(exit, &error)
         })
     }
+}
 
-    /// Writes a step's record into the history of the night.
-    pub(crate) fn remember(&self, state: &StateDir, night: &Night, record: &StepRecord) -> Result<(), Failure> {
-        state
-            .history()
-            .append(night, record)
-            .map_err(|error| Failure::failed(&error))
-    }
+/// Writes a step's record into the history of the night.
+pub(crate) fn remember(
+    state: &StateDir,
+    night: &Night,
+    record: &StepRecord,
+) -> Result<(), Failure> {
+    state
+        .history()
+        .append(night, record)
+        .map_err(|error| Failure::failed(&error))
+}
 
-    /// What is known of the night so far.
-    pub(crate) fn known(&self, state: &StateDir, night: &Night) -> Result<Option<NightHistory>, Failure> {
-        state
-            .history()
-            .read(night.date)
-            .map_err(|error| Failure::failed(&error))
-    }
+/// What is known of the night so far.
+pub(crate) fn known(state: &StateDir, night: &Night) -> Result<Option<NightHistory>, Failure> {
+    state
+        .history()
+        .read(night.date)
+        .map_err(|error| Failure::failed(&error))
 }

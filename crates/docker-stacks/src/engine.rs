@@ -24,8 +24,8 @@ pub use error::{EngineError, EngineErrorKind};
 ///   and that deadline.
 /// - [`containers`](Engine::containers) lists stopped containers too, ordered by name. A container
 ///   that vanishes while the list is made is not in it.
-/// - [`stop`](Engine::stop) returns when the container no longer runs. It does not unpause: a
-///   paused container must be unpaused first, or it is killed where it stands.
+/// - [`stop`](Engine::stop) returns when the container no longer runs. What it makes of a paused
+///   container is not promised, and may be a kill where it stands: unpause it first.
 /// - [`start`](Engine::start) of a container that runs, and `stop` of one that does not, succeed
 ///   and change nothing.
 /// - A container that does not exist is an error of kind [`EngineErrorKind::NotFound`], an engine

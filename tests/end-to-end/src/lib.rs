@@ -49,7 +49,11 @@ impl House {
         let lab = runtime
             .block_on(Homelab::build(&dir, options))
             .unwrap_or_else(|error| panic!("the homelab cannot be built: {error:?}"));
-        assert_eq!(lab.stand_ins(), Vec::<String>::new(), "the suite wants the real parts");
+        assert_eq!(
+            lab.stand_ins(),
+            Vec::<String>::new(),
+            "the suite wants the real parts"
+        );
         let config = lab
             .write_config(EXAMPLE)
             .unwrap_or_else(|error| panic!("the configuration cannot be written: {error:?}"));
@@ -74,7 +78,8 @@ impl House {
     #[must_use]
     pub fn run_with(&self, config: &Path, binary: &str, arguments: &[&str]) -> Ended {
         let output = self.command(config, binary, arguments).output();
-        Ended::new(output.unwrap_or_else(|error| panic!("{binary} cannot be run: {error}")))
+        let output = output.unwrap_or_else(|error| panic!("{binary} cannot be run: {error}"));
+        Ended::new(&output)
     }
 
     /// The command, to be started otherwise.
@@ -101,7 +106,10 @@ impl House {
     #[must_use]
     pub fn config_with(&self, from: &str, to: &str) -> PathBuf {
         let text = std::fs::read_to_string(&self.config).expect("the lab wrote it");
-        assert!(text.contains(from), "{from} is not in the configuration:\n{text}");
+        assert!(
+            text.contains(from),
+            "{from} is not in the configuration:\n{text}"
+        );
         let path = self.dir.join("changed.toml");
         std::fs::write(&path, text.replace(from, to)).expect("the lab's folder can be written to");
         path
@@ -132,7 +140,7 @@ impl House {
 }
 
 impl Ended {
-    fn new(output: Output) -> Self {
+    fn new(output: &Output) -> Self {
         Self {
             code: output.status.code(),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -146,7 +154,8 @@ impl Ended {
     /// When it is none.
     #[must_use]
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("no JSON ({error}): {self:?}"))
+        serde_json::from_str(&self.out)
+            .unwrap_or_else(|error| panic!("no JSON ({error}): {self:?}"))
     }
 
     /// Checks the exit code.
@@ -154,6 +163,10 @@ impl Ended {
     /// # Panics
     /// When it is another one, with all that the command said.
     #[track_caller]
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "most callers want the check alone"
+    )]
     pub fn expect_code(&self, code: i32) -> &Self {
         assert_eq!(
             self.code,

@@ -1,5 +1,7 @@
 //! A real night through the binaries alone, as cron would run them.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails must fail its test")]
+
 use std::fs;
 
 use end_to_end::House;
@@ -57,7 +59,15 @@ fn the_four_cron_lines_make_a_whole_night() {
             .collect();
         assert_eq!(
             steps,
-            ["wake", "stacks", "replicate", "evidence", "guard", "shut_down", "confirm"]
+            [
+                "wake",
+                "stacks",
+                "replicate",
+                "evidence",
+                "guard",
+                "shut_down",
+                "confirm"
+            ]
         );
         restored_files_are_those_of_the_volume(&house);
     });
@@ -83,7 +93,10 @@ fn nothing_of_the_excluded_volumes_was_saved(house: &House, saved: &serde_json::
 fn restored_files_are_those_of_the_volume(house: &House) {
     let to = house.dir.join("restored");
     house
-        .run("docker-backup", &["restore", "wiki", "--to", to.to_str().unwrap()])
+        .run(
+            "docker-backup",
+            &["restore", "wiki", "--to", to.to_str().unwrap()],
+        )
         .expect_code(0);
     let wiki = house
         .lab

@@ -1,5 +1,7 @@
 //! What is refused, because it would not be safe, or because it cannot be meant.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails must fail its test")]
+
 use std::fs;
 
 use end_to_end::House;
@@ -25,12 +27,18 @@ fn a_nas_is_not_switched_off_while_a_replication_runs() {
         let refused = house.run("nas-shutdown", &["run"]);
         refused.expect_code(4);
         assert!(
-            refused.out.contains(&format!("replication \"{task}\" has been running since")),
+            refused
+                .out
+                .contains(&format!("replication \"{task}\" has been running since")),
             "{}",
             refused.out
         );
         let second = since.strftime("%Y-%m-%dT%H:%M:%S").to_string();
-        assert!(refused.out.contains(&second), "since {second}: {}", refused.out);
+        assert!(
+            refused.out.contains(&second),
+            "since {second}: {}",
+            refused.out
+        );
         assert!(house.lab.host().is_up());
 
         // Once it has ended, the next run converges without a human.
@@ -53,7 +61,11 @@ fn a_nas_is_not_switched_off_while_a_scrub_runs() {
         house.lab.backup().scrub("dozer", 12.0);
         let refused = house.run("nas-shutdown", &["run"]);
         refused.expect_code(4);
-        assert!(refused.out.contains("a scrub of pool dozer runs"), "{}", refused.out);
+        assert!(
+            refused.out.contains("a scrub of pool dozer runs"),
+            "{}",
+            refused.out
+        );
         assert!(house.lab.host().is_up());
     });
 }
@@ -67,7 +79,11 @@ fn nothing_is_stopped_when_the_nas_is_not_mounted() {
         house.lab.nas().unmount().unwrap();
         let refused = house.run("docker-backup", &["run"]);
         refused.expect_code(4);
-        assert!(refused.out.contains("nothing is mounted on"), "{}", refused.out);
+        assert!(
+            refused.out.contains("nothing is mounted on"),
+            "{}",
+            refused.out
+        );
         assert_eq!(started_at(&house), before, "nothing was stopped");
         let left = fs::read_dir(house.lab.nas().mount_point()).unwrap().count();
         assert_eq!(left, 0, "nothing was written into the empty folder");
@@ -83,7 +99,8 @@ fn started_at(house: &House) -> Vec<(String, Option<jiff::Timestamp>)> {
     let lab::homelab::LabEngine::Docker(docker) = house.lab.engine() else {
         panic!("the suite wants a real engine");
     };
-    let containers = house.wait(async { docker.engine().await.unwrap().containers().await.unwrap() });
+    let containers =
+        house.wait(async { docker.engine().await.unwrap().containers().await.unwrap() });
     let mut started: Vec<_> = containers
         .into_iter()
         .map(|container| (container.name, container.started_at))
@@ -99,14 +116,24 @@ fn nothing_is_stopped_outside_the_window_unless_it_is_asked_for() {
         house.run("docker-backup", &["init"]).expect_code(0);
         let before = started_at(&house);
         // A window that has been closed for some hours, wherever in the day the test runs.
-        let now = house.lab.primary().now().to_zoned_datetime(jiff::tz::TimeZone::UTC);
+        let now = house
+            .lab
+            .primary()
+            .now()
+            .to_zoned_datetime(jiff::tz::TimeZone::UTC);
         let hour = |offset: i64| {
             let at = now.saturating_add(jiff::SignedDuration::from_hours(offset));
             at.strftime("%H:00").to_string()
         };
         let text = fs::read_to_string(&house.config).unwrap();
-        let start = text.lines().find(|line| line.starts_with("start = ")).unwrap();
-        let end = text.lines().find(|line| line.starts_with("end = ")).unwrap();
+        let start = text
+            .lines()
+            .find(|line| line.starts_with("start = "))
+            .unwrap();
+        let end = text
+            .lines()
+            .find(|line| line.starts_with("end = "))
+            .unwrap();
         let closed = text
             .replace(start, &format!("start = \"{}\"", hour(-6)))
             .replace(end, &format!("end = \"{}\"", hour(-4)));
@@ -115,7 +142,11 @@ fn nothing_is_stopped_outside_the_window_unless_it_is_asked_for() {
 
         let refused = house.run_with(&config, "docker-backup", &["run"]);
         refused.expect_code(4);
-        assert!(refused.out.contains("the window is closed"), "{}", refused.out);
+        assert!(
+            refused.out.contains("the window is closed"),
+            "{}",
+            refused.out
+        );
         assert_eq!(started_at(&house), before, "nothing was stopped");
         house
             .run_with(&config, "docker-backup", &["run", "--now"])
@@ -129,6 +160,7 @@ fn two_runs_never_go_on_at_once() {
         let house = House::build(HomelabOptions::default());
         house.run("docker-backup", &["init"]).expect_code(0);
         let state = house.dir.join("state");
+        fs::create_dir_all(&state).unwrap();
         let file = fs::File::create(state.join("lock")).unwrap();
         file.try_lock().unwrap();
         let refused = house.run("docker-backup", &["run"]);

@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use docker_stacks::{BollardEngine, EngineAddress, EngineError, EngineOptions};
+use docker_stacks::{AddressError, BollardEngine, EngineAddress, EngineError, EngineOptions};
 
 use crate::isolation::{self, Isolation, MissingProgram, find_program};
 use daemon::Daemon;
@@ -32,6 +32,7 @@ const DEEPEST_SOCKET: usize = "/exec/containerd/containerd.sock.ttrpc".len();
 #[derive(Debug)]
 pub struct PrivateDocker {
     dir: PathBuf,
+    address: EngineAddress,
     programs: Programs,
     daemon: Daemon,
 }
@@ -67,6 +68,9 @@ pub enum PrivateDockerError {
         /// Why this is not inside.
         why: String,
     },
+    /// The folder's path is not absolute, or not UTF-8.
+    #[error(transparent)]
+    Address(#[from] AddressError),
     /// A socket's path would be too long for the kernel.
     #[error(
         "start a private Docker engine in {}: expected a path of at most {longest} bytes, for its sockets",
@@ -117,8 +121,8 @@ impl PrivateDocker {
     ///
     /// # Errors
     ///
-    /// If a program is missing, this is not inside the lab's namespaces, or the engine does not
-    /// answer within half a minute.
+    /// If a program is missing, this is not inside the lab's namespaces, the path is of no use, or
+    /// the engine does not answer within half a minute.
     pub async fn start(dir: &Path) -> Result<Self, PrivateDockerError> {
         if let Isolation::None { why } = isolation::current() {
             return Err(PrivateDockerError::NotIsolated { why });
@@ -131,9 +135,11 @@ impl PrivateDocker {
                 longest,
             });
         }
-        let daemon = Daemon::start(&programs.dockerd, dir).await?;
+        let address = EngineAddress::unix(daemon::socket(dir))?;
+        let daemon = Daemon::start(&programs.dockerd, dir, &address).await?;
         Ok(Self {
             dir: dir.to_owned(),
+            address,
             programs,
             daemon,
         })
@@ -146,12 +152,9 @@ impl PrivateDocker {
     }
 
     /// The same, as an address.
-    ///
-    /// # Errors
-    ///
-    /// If the folder's path is not absolute, or not UTF-8.
-    pub fn address(&self) -> Result<EngineAddress, docker_stacks::AddressError> {
-        EngineAddress::unix(self.socket())
+    #[must_use]
+    pub fn address(&self) -> &EngineAddress {
+        &self.address
     }
 
     /// A connection to it.
@@ -160,7 +163,7 @@ impl PrivateDocker {
     ///
     /// If it does not answer.
     pub async fn engine(&self) -> Result<BollardEngine, EngineError> {
-        daemon::connect(&self.dir, EngineOptions::default()).await
+        BollardEngine::connect(&self.address, EngineOptions::default()).await
     }
 
     /// Makes the image [`BUSYBOX_IMAGE`] out of this machine's busybox, and returns its name.
@@ -198,7 +201,7 @@ impl PrivateDocker {
     /// As for [`PrivateDocker::start`].
     pub async fn restart(&mut self) -> Result<(), PrivateDockerError> {
         self.daemon.kill()?;
-        self.daemon = Daemon::start(&self.programs.dockerd, &self.dir).await?;
+        self.daemon = Daemon::start(&self.programs.dockerd, &self.dir, &self.address).await?;
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a helper that fails must fail its test")]
 
+use std::fmt::Write as _;
 use std::fs;
 use std::future::pending;
 use std::path::{Path, PathBuf};
@@ -22,8 +23,7 @@ use tokio::sync::oneshot;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Ends with code 0 on SIGTERM, and says so in its data.
-const OBEDIENT: &str =
-    r#"["sh", "-c", "trap 'echo stopped >> /data/log; exit 0' TERM; while :; do sleep 1000 & wait $$!; done"]"#;
+const OBEDIENT: &str = r#"["sh", "-c", "trap 'echo stopped >> /data/log; exit 0' TERM; while :; do sleep 1000 & wait $$!; done"]"#;
 
 /// Process 1 of a container is not ended by a signal that it does not handle.
 const STUBBORN: &str = r#"["sleep", "1000"]"#;
@@ -52,16 +52,16 @@ impl Lab {
         fs::create_dir_all(&project).unwrap();
         let mut file = "version: \"2.4\"\nservices:\n".to_owned();
         for (service, body) in services {
-            file.push_str(&format!("  {service}:\n    image: {BUSYBOX_IMAGE}\n"));
+            writeln!(file, "  {service}:\n    image: {BUSYBOX_IMAGE}").unwrap();
             for line in body.trim().lines() {
-                file.push_str(&format!("    {}\n", line.trim()));
+                writeln!(file, "    {}", line.trim()).unwrap();
             }
         }
         if !volumes.is_empty() {
             file.push_str("volumes:\n");
         }
         for volume in volumes {
-            file.push_str(&format!("  {volume}: {{}}\n"));
+            writeln!(file, "  {volume}: {{}}").unwrap();
         }
         fs::write(project.join("docker-compose.yml"), file).unwrap();
         self.docker.compose_up(&project).await.unwrap();
@@ -123,7 +123,16 @@ async fn outage_with<T>(
 ) -> OutageReport<T> {
     // The time is only written down.
     let begun_at = Timestamp::UNIX_EPOCH;
-    outage(engine, journal, group, begun_at, &options(), pending(), work).await
+    outage(
+        engine,
+        journal,
+        group,
+        begun_at,
+        &options(),
+        pending(),
+        work,
+    )
+    .await
 }
 
 fn names(group: &GroupPlan) -> Vec<&str> {
@@ -150,7 +159,8 @@ fn a_real_engine_keeps_the_contract() {
     isolated(|| {
         in_lab(async {
             let lab = Lab::start().await;
-            let check = "test: [\"CMD\", \"test\", \"-e\", \"/tmp/ready\"], interval: 1s, retries: 99";
+            let check =
+                "test: [\"CMD\", \"test\", \"-e\", \"/tmp/ready\"], interval: 1s, retries: 99";
             lab.project(
                 "fixture",
                 &[
@@ -191,14 +201,20 @@ fn two_stacks_in_one_network_go_down_and_come_up_together() {
         in_lab(async {
             let lab = Lab::start().await;
             let with = |more: &str| format!("command: {OBEDIENT}\n{more}");
-            lab.project("vpn", &[("gluetun", &with("volumes: [\"state:/data\"]"))], &["state"])
-                .await;
+            lab.project(
+                "vpn",
+                &[("gluetun", &with("volumes: [\"state:/data\"]"))],
+                &["state"],
+            )
+            .await;
             lab.project(
                 "download",
                 &[
                     (
                         "qbit",
-                        &with("network_mode: container:vpn_gluetun_1\nvolumes: [\"./config:/data\"]"),
+                        &with(
+                            "network_mode: container:vpn_gluetun_1\nvolumes: [\"./config:/data\"]",
+                        ),
                     ),
                     (
                         "search",
@@ -208,8 +224,12 @@ fn two_stacks_in_one_network_go_down_and_come_up_together() {
                 &["index"],
             )
             .await;
-            lab.project("wiki", &[("app", &with("volumes: [\"pages:/data\"]"))], &["pages"])
-                .await;
+            lab.project(
+                "wiki",
+                &[("app", &with("volumes: [\"pages:/data\"]"))],
+                &["pages"],
+            )
+            .await;
 
             let groups = lab.groups().await;
             let orders: Vec<Vec<&str>> = groups.iter().map(names).collect();
@@ -274,7 +294,10 @@ fn an_engine_killed_in_the_middle_of_an_outage_ends_it_when_it_is_back() {
                 "shop",
                 &[
                     ("db", &with("volumes: [\"data:/data\"]")),
-                    ("web", &with("network_mode: service:db\nrestart: unless-stopped")),
+                    (
+                        "web",
+                        &with("network_mode: service:db\nrestart: unless-stopped"),
+                    ),
                 ],
                 &["data"],
             )
@@ -331,7 +354,10 @@ fn an_outage_that_died_with_the_engine_is_recovered() {
                 outage_with(&engine, &journal, &group, work).await
             })
             .await;
-            assert!(report.is_err(), "it waits for the engine, and dies: {report:?}");
+            assert!(
+                report.is_err(),
+                "it waits for the engine, and dies: {report:?}"
+            );
 
             // At boot, the recovery comes before the engine.
             let again = FileJournal::new(journal.path());

@@ -26,10 +26,9 @@ impl SimulatedClock {
 
 impl Clock for SimulatedClock {
     fn now(&self) -> Timestamp {
-        let elapsed = SignedDuration::try_from(self.started.elapsed()).unwrap_or(SignedDuration::MAX);
-        self.begin
-            .saturating_add(elapsed)
-            .unwrap_or(Timestamp::MAX)
+        let elapsed =
+            SignedDuration::try_from(self.started.elapsed()).unwrap_or(SignedDuration::MAX);
+        self.begin.saturating_add(elapsed).unwrap_or(Timestamp::MAX)
     }
 }
 
@@ -44,7 +43,7 @@ mod tests {
         let begin: Timestamp = "2026-11-23T01:45:00Z".parse().unwrap();
         let clock = SimulatedClock::starting_at(begin);
         assert_eq!(clock.now(), begin);
-        tokio::time::sleep(Duration::from_secs(3600)).await;
+        tokio::time::sleep(Duration::from_hours(1)).await;
         assert_eq!(clock.now().to_string(), "2026-11-23T02:45:00Z");
     }
 }

@@ -30,7 +30,9 @@ pub enum ConfigError {
         problem: String,
     },
     /// A section that this command needs is not there.
-    #[error("{file}: the section {section} is missing, which this command needs; add it with {keys}")]
+    #[error(
+        "{file}: the section {section} is missing, which this command needs; add it with {keys}"
+    )]
     MissingSection {
         /// The configuration file.
         file: PathBuf,

@@ -38,9 +38,9 @@ pub enum FileProblem {
 impl fmt::Display for FileProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing => f.write_str(
-                "does not exist; expected a file there: create it, or correct the path",
-            ),
+            Self::Missing => {
+                f.write_str("does not exist; expected a file there: create it, or correct the path")
+            }
             Self::NotAFile => f.write_str("is not a regular file; expected the path of one"),
             Self::OthersCanRead { mode } => write!(
                 f,
@@ -48,7 +48,9 @@ impl fmt::Display for FileProblem {
                  expected 0600: `chmod 600` it"
             ),
             Self::Empty => f.write_str("is empty; expected the secret in its first line"),
-            Self::Unreadable(error) => write!(f, "cannot be read ({error}); expected a readable file"),
+            Self::Unreadable(error) => {
+                write!(f, "cannot be read ({error}); expected a readable file")
+            }
         }
     }
 }

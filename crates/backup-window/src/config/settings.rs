@@ -60,7 +60,7 @@ impl Default for DockerSettings {
             host: EngineAddress::default(),
             exclude: Vec::new(),
             stop_timeout: Duration::from_secs(10),
-            healthy_within: Duration::from_secs(120),
+            healthy_within: Duration::from_mins(2),
         }
     }
 }
@@ -283,14 +283,21 @@ impl TryFrom<WrittenBackupNas> for BackupNasSettings {
                 trust,
             }),
             (None, None) => None,
-            (Some(_), None) => return Err("url is given without api_key_file: expected both".to_owned()),
-            (None, Some(_)) => return Err("api_key_file is given without url: expected both".to_owned()),
+            (Some(_), None) => {
+                return Err("url is given without api_key_file: expected both".to_owned());
+            }
+            (None, Some(_)) => {
+                return Err("api_key_file is given without url: expected both".to_owned());
+            }
         };
         let ready = match written.ready {
             Some(probe) => probe,
             None => ProbeSpec::Ssh {
                 host: written.address.clone(),
-                port: written.shutdown.as_ref().map_or_else(ssh_port, |shutdown| shutdown.port),
+                port: written
+                    .shutdown
+                    .as_ref()
+                    .map_or_else(ssh_port, |shutdown| shutdown.port),
             },
         };
         Ok(Self {

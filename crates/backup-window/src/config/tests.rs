@@ -50,7 +50,10 @@ fn complaint(from: &str, to: &str) -> String {
 fn a_complete_configuration_is_read() {
     let config = load(HOMELAB).unwrap();
     assert_eq!(config.backup_nas().unwrap().address, "192.0.2.11");
-    assert_eq!(config.backup_nas().unwrap().ready.to_string(), "ssh:192.0.2.11:22");
+    assert_eq!(
+        config.backup_nas().unwrap().ready.to_string(),
+        "ssh:192.0.2.11:22"
+    );
     assert_eq!(config.shutdown().unwrap().port, 22);
 }
 
@@ -81,7 +84,10 @@ fn password_complaint(prepare: impl FnOnce(&Path)) -> String {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("repository.password");
     prepare(&file);
-    let text = HOMELAB.replace("/etc/backup-window/repository.password", file.to_str().unwrap());
+    let text = HOMELAB.replace(
+        "/etc/backup-window/repository.password",
+        file.to_str().unwrap(),
+    );
     let config = load(&text).unwrap();
     let complaint = config
         .read_secret(&config.repository().unwrap().password_file)
@@ -110,7 +116,10 @@ fn a_secret_is_read_without_its_newline_and_never_shown() {
     let file = folder.path().join("repository.password");
     fs::write(&file, "hunter2\n").unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-    let text = HOMELAB.replace("/etc/backup-window/repository.password", file.to_str().unwrap());
+    let text = HOMELAB.replace(
+        "/etc/backup-window/repository.password",
+        file.to_str().unwrap(),
+    );
     let config = load(&text).unwrap();
     let secret = config
         .read_secret(&config.repository().unwrap().password_file)

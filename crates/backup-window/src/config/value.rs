@@ -22,7 +22,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok()
         .and_then(|signed| Duration::try_from(signed).ok())
         .ok_or_else(|| {
-            format!("`{text}` is no duration: expected a number with its unit, such as 90s, 10m or 2h")
+            format!(
+                "`{text}` is no duration: expected a number with its unit, such as 90s, 10m or 2h"
+            )
         })
 }
 

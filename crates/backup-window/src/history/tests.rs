@@ -4,8 +4,8 @@ use std::io::Write;
 use jiff::civil::date;
 
 use super::*;
-use crate::step::StepEnd;
 use crate::step::Step;
+use crate::step::StepEnd;
 
 fn night() -> Night {
     Night {

@@ -37,7 +37,11 @@ impl NightReport {
         }
     }
 
-    pub(super) fn add(&mut self, history: &History, record: StepRecord) -> Result<(), HistoryError> {
+    pub(super) fn add(
+        &mut self,
+        history: &History,
+        record: StepRecord,
+    ) -> Result<(), HistoryError> {
         history.append(&self.night, &record)?;
         self.exit = self.exit.worse(record.end.exit());
         self.steps.push(record);
@@ -63,7 +67,11 @@ impl NightReport {
 /// A step's record as text, with times of day in `time_zone`.
 #[must_use]
 pub fn render_step(record: &StepRecord, time_zone: &TimeZone) -> String {
-    let time = |at: Timestamp| at.to_zoned_datetime(time_zone.clone()).strftime("%H:%M:%S").to_string();
+    let time = |at: Timestamp| {
+        at.to_zoned_datetime(time_zone.clone())
+            .strftime("%H:%M:%S")
+            .to_string()
+    };
     let mut text = format!(
         "{} {:<10} {} to {}  {}\n",
         mark(record.end),

@@ -31,7 +31,12 @@ async fn an_ordinary_night_is_proven_from_end_to_end() {
     let report = house.run().await;
     insta::assert_snapshot!(ends(&report), @"wake Done, stacks Done, replicate Done, evidence Done, guard Done, shut down Done, confirm Done");
     assert_eq!(report.exit, Exit::Done);
-    assert!(report.steps.iter().all(|record| !record.evidence.is_empty()));
+    assert!(
+        report
+            .steps
+            .iter()
+            .all(|record| !record.evidence.is_empty())
+    );
     assert!(!house.nas_is_up());
     assert_eq!(house.state_of("wiki"), ContainerState::Running);
     let known = house.history().read(night().date).unwrap().unwrap();
@@ -73,18 +78,27 @@ async fn a_stack_that_cannot_be_saved_runs_again_and_the_nas_is_off_at_the_end()
 #[tokio::test(start_paused = true)]
 async fn a_replication_that_does_not_end_keeps_the_nas_on() {
     let house = House::asleep();
-    house.replication(|now| TaskState::Running { at: Some(now), progress: None });
+    house.replication(|now| TaskState::Running {
+        at: Some(now),
+        progress: None,
+    });
     let report = house.run().await;
     insta::assert_snapshot!(ends(&report), @"wake Done, stacks Done, replicate DeadlinePassed, evidence NotReached, guard Refused, shut down NotReached, confirm NotReached");
     assert_eq!(report.exit, Exit::DeadlinePassed);
     assert!(house.nas_is_up());
-    assert!(report.ended >= night().end, "it waited until the window closed");
+    assert!(
+        report.ended >= night().end,
+        "it waited until the window closed"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_replication_that_fails_is_no_reason_to_leave_the_nas_on() {
     let house = House::asleep();
-    house.replication(|now| TaskState::Error { at: Some(now), error: "no space left".to_owned() });
+    house.replication(|now| TaskState::Error {
+        at: Some(now),
+        error: "no space left".to_owned(),
+    });
     let report = house.run().await;
     insta::assert_snapshot!(ends(&report), @"wake Done, stacks Done, replicate Failed, evidence NotReached, guard Done, shut down Done, confirm Done");
     assert_eq!(report.exit, Exit::Failed);
@@ -103,7 +117,7 @@ async fn a_snapshot_that_is_not_on_the_backup_nas_is_no_evidence() {
 #[tokio::test(start_paused = true)]
 async fn a_nas_that_restarts_is_not_taken_for_one_that_is_off() {
     let house = House::asleep();
-    house.reboots_instead_of_going_off(Duration::from_secs(60));
+    house.reboots_instead_of_going_off(Duration::from_mins(1));
     let report = house.run().await;
     insta::assert_snapshot!(ends(&report), @"wake Done, stacks Done, replicate Done, evidence Done, guard Done, shut down Done, confirm Failed");
     assert_eq!(report.exit, Exit::Failed);
@@ -148,12 +162,12 @@ async fn a_nas_path_that_is_not_mounted_is_not_written_to() {
 #[tokio::test(start_paused = true)]
 async fn a_signal_ends_the_night_with_everything_running_and_the_nas_on() {
     let house = House::asleep();
-    house.saving_takes(Duration::from_secs(600));
+    house.saving_takes(Duration::from_mins(10));
     let cancel = CancellationToken::new();
     let stop = cancel.clone();
     let (report, ()) = tokio::join!(house.run_until(&cancel), async move {
         // The NAS is up by now, and the wiki is down.
-        tokio::time::sleep(Duration::from_secs(120)).await;
+        tokio::time::sleep(Duration::from_mins(2)).await;
         stop.cancel();
     });
     insta::assert_snapshot!(ends(&report), @"wake Cancelled, stacks Cancelled, replicate NotReached, evidence NotReached, guard NotReached, shut down NotReached, confirm NotReached");

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use backup_store::{OpenOptions, RusticStore, Store, StoreError};
-use docker_stacks::{BollardEngine, Engine, EngineAddress, EngineError, EngineOptions, FileJournal, Journal, OutageOptions, PlanRules};
+use docker_stacks::{
+    BollardEngine, Engine, EngineAddress, EngineError, EngineOptions, FileJournal, Journal,
+    OutageOptions, PlanRules,
+};
 use secrecy::SecretString;
 
 use super::SetupError;

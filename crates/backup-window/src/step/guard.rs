@@ -61,13 +61,17 @@ pub fn decide(known: &Known) -> Decision {
     for (nas, tasks) in &known.replications {
         match tasks {
             Ok(tasks) => why.extend(tasks.iter().filter_map(|task| busy(nas, task))),
-            Err(error) => why.push(format!("{nas}: the replication tasks are not known: {error}")),
+            Err(error) => why.push(format!(
+                "{nas}: the replication tasks are not known: {error}"
+            )),
         }
     }
     let (nas, pools) = &known.pools;
     match pools {
         Ok(pools) => why.extend(pools.iter().filter_map(|pool| scanning(nas, pool))),
-        Err(error) => why.push(format!("{nas}: whether a scrub or resilver runs is not known: {error}")),
+        Err(error) => why.push(format!(
+            "{nas}: whether a scrub or resilver runs is not known: {error}"
+        )),
     }
     if why.is_empty() {
         Decision::SwitchOff
@@ -94,14 +98,18 @@ fn busy(nas: &str, task: &ReplicationTask) -> Option<String> {
                 .map_or_else(String::new, |(sent, total)| {
                     format!(" ({sent} of {total} snapshots sent)")
                 });
-            Some(format!("{nas}: replication \"{name}\" has been running {since}{progress}"))
+            Some(format!(
+                "{nas}: replication \"{name}\" has been running {since}{progress}"
+            ))
         }
         TaskState::Waiting { reason, since } => {
             let since = since.map_or_else(String::new, |since| format!(" since {since:.0}"));
             let reason = reason
                 .as_ref()
                 .map_or_else(String::new, |reason| format!(": {reason}"));
-            Some(format!("{nas}: replication \"{name}\" has been waiting{since}{reason}"))
+            Some(format!(
+                "{nas}: replication \"{name}\" has been waiting{since}{reason}"
+            ))
         }
         TaskState::Unknown { raw } => Some(format!(
             "{nas}: the state of replication \"{name}\" cannot be understood: {raw}"
@@ -124,10 +132,13 @@ fn scanning(nas: &str, pool: &Pool) -> Option<String> {
     match &scan.state {
         ScanState::Finished | ScanState::Canceled => None,
         ScanState::Scanning => {
-            let percentage = scan
-                .percentage
-                .map_or_else(String::new, |percentage| format!(", {percentage:.0} % done"));
-            Some(format!("{nas}: a {} of pool {name} runs{percentage}", function(&scan.function)))
+            let percentage = scan.percentage.map_or_else(String::new, |percentage| {
+                format!(", {percentage:.0} % done")
+            });
+            Some(format!(
+                "{nas}: a {} of pool {name} runs{percentage}",
+                function(&scan.function)
+            ))
         }
         other => Some(format!(
             "{nas}: the state of the {} of pool {name} cannot be understood: {other:?}",
@@ -166,16 +177,20 @@ pub async fn run(
             record_evidence(&mut recorder, &known);
             recorder.end(StepEnd::Done, "the backup NAS may be switched off")
         }
-        Decision::LeaveUp { why } => {
-            recorder.end(StepEnd::NotNeeded, format!("the backup NAS is left up: {why}"))
-        }
+        Decision::LeaveUp { why } => recorder.end(
+            StepEnd::NotNeeded,
+            format!("the backup NAS is left up: {why}"),
+        ),
         Decision::Refuse { why } => {
             for reason in &why {
                 recorder.needs_attention(reason.clone());
             }
             recorder.end(
                 StepEnd::Refused,
-                format!("the backup NAS stays on, because switching it off would not be safe: {}", why.join("; ")),
+                format!(
+                    "the backup NAS stays on, because switching it off would not be safe: {}",
+                    why.join("; ")
+                ),
             )
         }
     }
@@ -190,7 +205,10 @@ async fn ask(
     let mut replications = Vec::new();
     for (nas, api) in [("primary NAS", &primary), ("backup NAS", &backup)] {
         let tasks = match api {
-            Ok(api) => api.replication_tasks().await.map_err(|error| failed_to(&error)),
+            Ok(api) => api
+                .replication_tasks()
+                .await
+                .map_err(|error| failed_to(&error)),
             Err(why) => Err(why.clone()),
         };
         replications.push((nas.to_owned(), tasks));
@@ -209,7 +227,10 @@ async fn ask(
 
 fn record_evidence(recorder: &mut Recorder<'_>, known: &Known) {
     if let Some(found_off_at) = known.woken {
-        recorder.saw("history of this night", Fact::WokenByThisNight { found_off_at });
+        recorder.saw(
+            "history of this night",
+            Fact::WokenByThisNight { found_off_at },
+        );
     }
     for (nas, tasks) in &known.replications {
         if let Ok(tasks) = tasks {

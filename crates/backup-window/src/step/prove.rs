@@ -48,12 +48,17 @@ async fn collect(
     tasks: &[String],
     backup_ended: Timestamp,
 ) -> Result<Vec<String>, TrueNasError> {
-    let since = NasClock::ask(primary, clock).await?.at_the_latest(backup_ended);
+    let since = NasClock::ask(primary, clock)
+        .await?
+        .at_the_latest(backup_ended);
     let all = primary.replication_tasks().await?;
     let mut missing = Vec::new();
     for name in tasks {
         let Some(task) = all.iter().find(|task| task.name == *name) else {
-            missing.push(format!("{} has no replication task \"{name}\"", primary.url()));
+            missing.push(format!(
+                "{} has no replication task \"{name}\"",
+                primary.url()
+            ));
             continue;
         };
         for dataset in &task.source_datasets {
@@ -110,7 +115,9 @@ async fn find_on_target(
     let Some(target) = task.target_of(dataset) else {
         return Ok(None);
     };
-    let there = backup.snapshots(&SnapshotQuery::of(target).since(since)).await?;
+    let there = backup
+        .snapshots(&SnapshotQuery::of(target).since(since))
+        .await?;
     Ok(candidates.iter().rev().find_map(|source| {
         let (found, recognised_by) = there
             .iter()

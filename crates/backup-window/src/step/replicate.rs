@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use truenas_client::{
-    ReplicationTask, Snapshot, SnapshotQuery, TaskState, TrueNas, TrueNasError, Verdict, VerdictInput,
-    judge,
+    ReplicationTask, Snapshot, SnapshotQuery, TaskState, TrueNas, TrueNasError, Verdict,
+    VerdictInput, judge,
 };
 
 use super::{Recorder, Step, StepEnd, StepRecord, failed_to, time_left};
@@ -56,7 +56,10 @@ pub async fn run(
         let Some(remaining) = time_left(options.deadline, started) else {
             return recorder.end(
                 StepEnd::DeadlinePassed,
-                format!("the replication had not ended after {:?}: {last_seen}", options.deadline),
+                format!(
+                    "the replication had not ended after {:?}: {last_seen}",
+                    options.deadline
+                ),
             );
         };
         tokio::select! {
@@ -80,7 +83,9 @@ async fn look(
     primary: &dyn TrueNas,
     options: &ReplicateOptions,
 ) -> Result<Vec<Judged>, TrueNasError> {
-    let since = NasClock::ask(primary, clock).await?.at_the_latest(options.since);
+    let since = NasClock::ask(primary, clock)
+        .await?
+        .at_the_latest(options.since);
     let tasks = primary.replication_tasks().await?;
     let mut verdicts = Vec::new();
     for name in &options.tasks {
@@ -139,9 +144,12 @@ fn conclude(
         let why = format!("replication \"{}\" {}", hopeless.task, hopeless.verdict);
         return Some((StepEnd::Failed, why));
     }
-    let all_ended = verdicts
-        .iter()
-        .all(|judged| matches!(judged.verdict, Verdict::Fresh { .. } | Verdict::Degraded { .. }));
+    let all_ended = verdicts.iter().all(|judged| {
+        matches!(
+            judged.verdict,
+            Verdict::Fresh { .. } | Verdict::Degraded { .. }
+        )
+    });
     if !all_ended {
         return None;
     }
@@ -160,8 +168,15 @@ fn conclude(
         }
     }
     let count = verdicts.len();
-    let tasks = if count == 1 { "1 replication task has" } else { &format!("{count} replication tasks have") };
-    Some((StepEnd::Done, format!("{tasks} brought tonight's backup over")))
+    let tasks = if count == 1 {
+        "1 replication task has"
+    } else {
+        &format!("{count} replication tasks have")
+    };
+    Some((
+        StepEnd::Done,
+        format!("{tasks} brought tonight's backup over"),
+    ))
 }
 
 /// Whether no waiting helps any more. An error from before tonight's backup is no verdict on it:

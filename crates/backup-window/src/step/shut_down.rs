@@ -19,7 +19,10 @@ pub async fn run(clock: &dyn Clock, shutdown: &dyn RemoteShutdown) -> StepRecord
                     detail: format!("the command ended with status {exit_status}"),
                 },
             );
-            recorder.end(StepEnd::Done, "the backup NAS took the command to switch itself off")
+            recorder.end(
+                StepEnd::Done,
+                "the backup NAS took the command to switch itself off",
+            )
         }
         Ok(ShutdownOutcome::SentUnknown { why }) => {
             recorder.saw(

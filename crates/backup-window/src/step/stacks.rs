@@ -2,20 +2,21 @@
 
 mod problems;
 mod running;
+mod saving;
 mod sources;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use backup_store::{BackupRequest, BackupSummary, Store, StoreError};
+use backup_store::{Store, StoreError};
 use docker_stacks::{
-    Engine, EngineError, GroupPlan, Journal, OutageOptions, OutageReport, Plan, PlanRules,
-    Stack, StackPlan, WorkEnd, find_stacks, outage, plan, recover,
+    Engine, EngineError, Journal, OutageOptions, Plan, PlanRules, Stack, find_stacks, plan, recover,
 };
 use tokio_util::sync::CancellationToken;
 
 use self::running::Running;
+use self::saving::Saving;
 use super::{Outcome, Recorder, SavedStack, Step, StepEnd, StepRecord, chain, failed_to};
 use crate::clock::Clock;
 use crate::evidence::Fact;
@@ -79,7 +80,10 @@ pub struct StacksOptions {
 ///
 /// # Errors
 /// When the engine does not answer.
-pub async fn plan_stacks(engine: &dyn Engine, options: &StacksOptions) -> Result<Plan, EngineError> {
+pub async fn plan_stacks(
+    engine: &dyn Engine,
+    options: &StacksOptions,
+) -> Result<Plan, EngineError> {
     let stacks = find_stacks(engine.containers().await?);
     plan_found(engine, &stacks, options).await
 }
@@ -129,7 +133,10 @@ pub async fn run(
     if let Err(why) = host.check_mount() {
         return recorder.end(
             StepEnd::Refused,
-            format!("nothing was stopped, because the NAS is not there: {}", chain(&why)),
+            format!(
+                "nothing was stopped, because the NAS is not there: {}",
+                chain(&why)
+            ),
         );
     }
     let engine = match host.engine().await {
@@ -157,7 +164,7 @@ pub async fn run(
         recorder.needs_attention(warning.clone());
     }
 
-    let mut run = Run {
+    let mut saving = Saving {
         clock,
         host,
         engine: engine.as_ref(),
@@ -171,14 +178,14 @@ pub async fn run(
         failures: Vec::new(),
     };
     for group in &plan.groups {
-        run.group(&mut recorder, group).await;
+        saving.group(&mut recorder, group).await;
     }
-    let Run {
+    let Saving {
         saved,
         worst,
         failures,
         ..
-    } = run;
+    } = saving;
     see_everything_run_again(&mut recorder, engine.as_ref(), &before).await;
     let ended = clock.now();
     let summary = summarise(&saved, &failures, cancel.is_cancelled());
@@ -249,7 +256,10 @@ fn summarise(saved: &[SavedStack], failures: &[String], cancelled: bool) -> Stri
         1 => "1 stack saved".to_owned(),
         count => format!("{count} stacks saved"),
     };
-    let longest = saved.iter().filter_map(|stack| stack.outage_milliseconds).max();
+    let longest = saved
+        .iter()
+        .filter_map(|stack| stack.outage_milliseconds)
+        .max();
     let mut summary = match longest {
         Some(milliseconds) => format!(
             "{stacks}; the longest outage took {}.{} s",
@@ -265,173 +275,4 @@ fn summarise(saved: &[SavedStack], failures: &[String], cancelled: bool) -> Stri
         summary = format!("{summary}; ended by a signal, after everything was started again");
     }
     summary
-}
-
-/// The step while it goes through the groups.
-struct Run<'a> {
-    clock: &'a dyn Clock,
-    host: &'a dyn DockerHost,
-    engine: &'a dyn Engine,
-    store: &'a dyn Store,
-    night: &'a Night,
-    options: &'a StacksOptions,
-    cancel: &'a CancellationToken,
-    stacks: &'a [Stack],
-    saved: Vec<SavedStack>,
-    worst: StepEnd,
-    failures: Vec<String>,
-}
-
-impl Run<'_> {
-    async fn group(&mut self, recorder: &mut Recorder<'_>, group: &GroupPlan) {
-        let copied: Vec<&StackPlan> = group
-            .stacks
-            .iter()
-            .filter(|stack| stack.decision.copies())
-            .collect();
-        if copied.is_empty() || self.cancel.is_cancelled() {
-            return;
-        }
-        let names = copied
-            .iter()
-            .map(|stack| stack.name.as_str())
-            .collect::<Vec<_>>()
-            .join(", ");
-        if let Err((end, why)) = self.may_begin() {
-            self.fail(end, format!("{names} not saved: {why}"));
-            return;
-        }
-        let save = self.save(&copied);
-        if group.stop_order.is_empty() {
-            let results = tokio::select! {
-                results = save => results,
-                () = self.cancel.cancelled() => return,
-            };
-            self.record_saves(recorder, &names, None, results);
-            return;
-        }
-        let report = outage(
-            self.engine,
-            self.host.journal(),
-            group,
-            self.clock.now(),
-            &self.options.outage,
-            self.cancel.cancelled(),
-            save,
-        )
-        .await;
-        self.record_outage(recorder, &names, report);
-    }
-
-    /// Looked at again before every group: a window closes and a NAS disappears in between (I8, I9).
-    fn may_begin(&self) -> Result<(), (StepEnd, String)> {
-        if self.options.permission == Permission::WithinWindow
-            && !self.night.is_open_at(self.clock.now())
-        {
-            return Err((StepEnd::DeadlinePassed, "the window has closed".to_owned()));
-        }
-        match self.host.check_mount() {
-            Ok(_) => Ok(()),
-            Err(why) => Err((StepEnd::Failed, format!("the NAS is gone: {}", chain(&why)))),
-        }
-    }
-
-    async fn save(&self, stacks: &[&StackPlan]) -> Vec<(String, Result<BackupSummary, StoreError>)> {
-        let mut results = Vec::new();
-        for stack in stacks {
-            let containers = self
-                .stacks
-                .iter()
-                .filter(|found| found.name == stack.name && found.kind == stack.kind)
-                .flat_map(|found| &found.containers);
-            let started_at = self.clock.now();
-            let result = match sources::of_stack(stack, containers, started_at) {
-                Ok(sources) => {
-                    let request = BackupRequest {
-                        stack: stack.name.to_string(),
-                        host: self.host.host_name().to_owned(),
-                        started_at,
-                        sources,
-                        tags: Vec::new(),
-                    };
-                    self.store.back_up(request).await
-                }
-                Err(error) => Err(error),
-            };
-            results.push((stack.name.to_string(), result));
-        }
-        results
-    }
-
-    fn record_outage(
-        &mut self,
-        recorder: &mut Recorder<'_>,
-        names: &str,
-        report: OutageReport<Vec<(String, Result<BackupSummary, StoreError>)>>,
-    ) {
-        for problem in problems::of_outage(&report) {
-            recorder.needs_attention(problem);
-        }
-        match report.work {
-            WorkEnd::Finished(results) => {
-                self.record_saves(recorder, names, Some(report.outage), results);
-            }
-            WorkEnd::Cancelled => {}
-            WorkEnd::Panicked(message) => {
-                self.fail(StepEnd::Failed, format!("{names} not saved: {message}"));
-            }
-            WorkEnd::NotRun { why } => self.fail(StepEnd::Failed, format!("{names} not saved: {why}")),
-        }
-    }
-
-    fn record_saves(
-        &mut self,
-        recorder: &mut Recorder<'_>,
-        names: &str,
-        outage: Option<std::time::Duration>,
-        results: Vec<(String, Result<BackupSummary, StoreError>)>,
-    ) {
-        tracing::debug!(names, ?outage, "saved");
-        for (stack, result) in results {
-            match result {
-                Ok(summary) => {
-                    for unreadable in &summary.unreadable {
-                        recorder.needs_attention(format!(
-                            "{stack}: {} could not be read: {}",
-                            unreadable.path.display(),
-                            unreadable.reason
-                        ));
-                    }
-                    recorder.saw(
-                        self.store.location(),
-                        Fact::SnapshotSaved {
-                            stack: stack.clone(),
-                            snapshot: format!("{:#}", summary.snapshot),
-                            files: summary.files,
-                            processed_bytes: summary.processed_bytes,
-                            added_bytes: summary.added_bytes,
-                        },
-                    );
-                    self.saved.push(SavedStack {
-                        stack,
-                        snapshot: format!("{:#}", summary.snapshot),
-                        outage_milliseconds: outage
-                            .map(|outage| u64::try_from(outage.as_millis()).unwrap_or(u64::MAX)),
-                        added_bytes: summary.added_bytes,
-                    });
-                }
-                Err(error) => {
-                    self.fail(StepEnd::Failed, format!("{stack} not saved: {}", failed_to(&error)));
-                }
-            }
-        }
-    }
-
-    fn fail(&mut self, end: StepEnd, why: String) {
-        tracing::error!("{why}");
-        self.failures.push(why);
-        if self.worst == StepEnd::Done || end == StepEnd::Failed {
-            self.worst = end;
-        }
-    }
 }

@@ -73,31 +73,33 @@ pub async fn run(
     });
     match &first_look {
         Answer::Up { detail } => {
-            recorder.saw(&target, Fact::Answered { detail: detail.clone() });
+            recorder.saw(
+                &target,
+                Fact::Answered {
+                    detail: detail.clone(),
+                },
+            );
             return recorder.end(StepEnd::Done, "it was already up, and will be left up");
         }
-        answer => recorder.saw(&target, Fact::NoAnswer { detail: answer.to_string() }),
+        answer => recorder.saw(
+            &target,
+            Fact::NoAnswer {
+                detail: answer.to_string(),
+            },
+        ),
     }
 
-    let mut rounds = 0;
-    let mut destinations = Vec::new();
+    let mut sender = Sender {
+        waker,
+        request: &options.request,
+        rounds: 0,
+        destinations: Vec::new(),
+    };
     let mut last_answer = first_look.to_string();
     while let Some(remaining) = time_left(options.deadline, started) {
         // A host that answers at all is up: it needs time, no packet.
-        if needs_packets {
-            match waker.wake(&options.request) {
-                Ok(report) => {
-                    rounds += 1;
-                    destinations = report.sent.iter().map(|sent| sent.destination.to_string()).collect();
-                    for (destination, error) in &report.failed {
-                        tracing::warn!(%destination, "{}", failed_to(error));
-                    }
-                }
-                Err(error) => {
-                    last_answer = format!("no packet left this machine: {}", failed_to(&error));
-                    tracing::warn!("{last_answer}");
-                }
-            }
+        if needs_packets && let Err(why) = sender.send() {
+            last_answer = why;
         }
         let slice = UpOptions {
             successes: 1,
@@ -113,9 +115,7 @@ pub async fn run(
             () = cancel.cancelled() => return cancelled(recorder),
         };
         if let Ok(wait) = up {
-            if rounds > 0 {
-                recorder.saw("this machine", Fact::PacketsSent { rounds, destinations });
-            }
+            sender.record(&mut recorder);
             let detail = match wait.observations.into_iter().last().map(|seen| seen.answer) {
                 Some(Answer::Up { detail }) => detail,
                 other => other.map_or_else(String::new, |answer| answer.to_string()),
@@ -133,9 +133,7 @@ pub async fn run(
             return recorder.end(StepEnd::Done, summary);
         }
     }
-    if rounds > 0 {
-        recorder.saw("this machine", Fact::PacketsSent { rounds, destinations });
-    }
+    sender.record(&mut recorder);
     recorder.end(
         StepEnd::DeadlinePassed,
         format!(
@@ -145,6 +143,48 @@ pub async fn run(
             options.deadline
         ),
     )
+}
+
+/// Sends the packet again and again, and remembers how often and where.
+struct Sender<'a> {
+    waker: &'a dyn Waker,
+    request: &'a WakeRequest,
+    rounds: u32,
+    destinations: Vec<String>,
+}
+
+impl Sender<'_> {
+    fn send(&mut self) -> Result<(), String> {
+        match self.waker.wake(self.request) {
+            Ok(report) => {
+                self.rounds += 1;
+                self.destinations = report
+                    .sent
+                    .iter()
+                    .map(|sent| sent.destination.to_string())
+                    .collect();
+                for (destination, error) in &report.failed {
+                    tracing::warn!(%destination, "{}", failed_to(error));
+                }
+                Ok(())
+            }
+            Err(error) => {
+                let why = format!("no packet left this machine: {}", failed_to(&error));
+                tracing::warn!("{why}");
+                Err(why)
+            }
+        }
+    }
+
+    fn record(self, recorder: &mut Recorder<'_>) {
+        if self.rounds > 0 {
+            let fact = Fact::PacketsSent {
+                rounds: self.rounds,
+                destinations: self.destinations,
+            };
+            recorder.saw("this machine", fact);
+        }
+    }
 }
 
 fn cancelled(recorder: Recorder<'_>) -> StepRecord {

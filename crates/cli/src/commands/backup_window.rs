@@ -83,11 +83,19 @@ async fn run(session: &Session, args: &RunArgs) -> Result<Exit, Failure> {
     let (homelab, options) =
         put_together(&config, &state, args).map_err(|error| Failure::usage(&error))?;
     let _lock = session.lock(&state, "backup-window run")?;
-    let report = night::run(&homelab, &options, night, &state.history(), session.cancelled())
-        .await
-        .map_err(|error| Failure::failed(&error))?;
+    let report = night::run(
+        &homelab,
+        &options,
+        night,
+        &state.history(),
+        session.cancelled(),
+    )
+    .await
+    .map_err(|error| Failure::failed(&error))?;
     let time_zone = session.time_zone(Some(&config));
-    session.output().write(&report, || report.render(&time_zone))?;
+    session
+        .output()
+        .write(&report, || report.render(&time_zone))?;
     Ok(report.exit)
 }
 
@@ -111,7 +119,8 @@ fn put_together(
         ready,
         docker_host: Box::new(ConfiguredHost::new(config, state)?),
         primary: Box::new(setup::primary_nas(config)?),
-        backup: setup::backup_nas(config)?.map(|nas| Box::new(nas) as Box<dyn truenas_client::TrueNas>),
+        backup: setup::backup_nas(config)?
+            .map(|nas| Box::new(nas) as Box<dyn truenas_client::TrueNas>),
         shutdown: setup::shutdown(config)?,
     };
     let primary = config.primary_nas()?;

@@ -5,6 +5,7 @@ mod status;
 
 use std::time::Duration;
 
+use backup_window::clock::{Clock as _, SystemClock};
 use backup_window::exit::Exit;
 use backup_window::night::time_left;
 use backup_window::setup;
@@ -18,7 +19,7 @@ use url::Url;
 use crate::args::{EXIT_CODES, Global, duration};
 use crate::command::Command;
 use crate::failure::{Failure, failed_to};
-use crate::session::Session;
+use crate::session::{Session, known, remember};
 
 /// Look at TrueNAS's replication tasks, and wait for them.
 ///
@@ -43,7 +44,7 @@ enum Action {
     Wait(WaitArgs),
     /// Show a NAS's certificate fingerprint, for certificate_sha256 in the configuration.
     Trust {
-        /// The NAS, as https://HOST.
+        /// The NAS, as `https://HOST`.
         url: Url,
     },
 }
@@ -89,12 +90,13 @@ async fn wait(session: &Session, args: WaitArgs) -> Result<Exit, Failure> {
         Ok(_) => setup::backup_nas(&config).map_err(usage)?,
         Err(_) => None,
     };
-    let settings = config.primary_nas().map_err(|error| Failure::usage(&error))?;
+    let settings = config
+        .primary_nas()
+        .map_err(|error| Failure::usage(&error))?;
     let state = session.state(Some(&config))?;
     let since = match &args.since {
         Some(text) => since::parse(text, &night, &session.time_zone(Some(&config)))?,
-        None => session
-            .known(&state, &night)?
+        None => known(&state, &night)?
             .and_then(|known| known.backup_ended())
             .ok_or_else(|| {
                 Failure::text(
@@ -104,13 +106,13 @@ async fn wait(session: &Session, args: WaitArgs) -> Result<Exit, Failure> {
                 )
             })?,
     };
-    let clock = session.clock();
+    let clock = SystemClock;
     let options = ReplicateOptions {
         tasks: settings.replication_tasks.clone(),
         since,
         deadline: args
             .deadline
-            .unwrap_or_else(|| time_left(&night, session.now())),
+            .unwrap_or_else(|| time_left(&night, clock.now())),
         poll_interval: settings.poll_interval,
     };
     let replicated = replicate::run(&clock, &primary, &options, session.cancelled()).await;
@@ -121,7 +123,7 @@ async fn wait(session: &Session, args: WaitArgs) -> Result<Exit, Failure> {
         records.push(prove::run(&clock, &primary, backup, &options.tasks, since).await);
     }
     for record in &records {
-        session.remember(&state, &night, record)?;
+        remember(&state, &night, record)?;
     }
     session
         .output()

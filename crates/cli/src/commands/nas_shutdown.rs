@@ -1,5 +1,6 @@
 //! `nas-shutdown`: switch the backup NAS off, if and only if that is safe.
 
+use backup_window::clock::SystemClock;
 use backup_window::exit::Exit;
 use backup_window::night::{SwitchOff, no_backup_api, switch_off};
 use backup_window::setup;
@@ -10,7 +11,7 @@ use truenas_client::TrueNas;
 use crate::args::{EXIT_CODES, Global};
 use crate::command::Command;
 use crate::failure::Failure;
-use crate::session::Session;
+use crate::session::{Session, known, remember};
 
 /// Switch the backup NAS off, if and only if that is safe.
 ///
@@ -56,10 +57,8 @@ impl Command for NasShutdown {
         let (down, ready) = setup::confirmation(&config).map_err(usage)?;
         let state = session.state(Some(&config))?;
         let _lock = session.lock(&state, "nas-shutdown run")?;
-        let woken = session
-            .known(&state, &night)?
-            .and_then(|known| known.found_off_and_woke());
-        let clock = session.clock();
+        let woken = known(&state, &night)?.and_then(|known| known.found_off_and_woke());
+        let clock = SystemClock;
         let backup = backup
             .as_ref()
             .map(|nas| nas as &dyn TrueNas)
@@ -67,8 +66,10 @@ impl Command for NasShutdown {
         let time_zone = session.time_zone(Some(&config));
         if args.dry_run {
             let record = guard::run(&clock, woken, false, Ok(&primary), backup).await;
-            let exit = session.output().write_steps(std::slice::from_ref(&record), &time_zone)?;
-            return Ok(left_up(&record.end, exit));
+            let exit = session
+                .output()
+                .write_steps(std::slice::from_ref(&record), &time_zone)?;
+            return Ok(left_up(record.end, exit));
         }
         let parts = SwitchOff {
             clock: &clock,
@@ -80,17 +81,19 @@ impl Command for NasShutdown {
         };
         let records = switch_off(parts, woken, false, session.cancelled()).await;
         for record in &records {
-            session.remember(&state, &night, record)?;
+            remember(&state, &night, record)?;
         }
         let exit = session.output().write_steps(&records, &time_zone)?;
-        let last = records.last().map_or(StepEnd::NotReached, |record| record.end);
-        Ok(left_up(&last, exit))
+        let last = records
+            .last()
+            .map_or(StepEnd::NotReached, |record| record.end);
+        Ok(left_up(last, exit))
     }
 }
 
 /// Who asks for a NAS to be switched off that is left up was refused, even where leaving it up is
 /// what a night wants.
-fn left_up(end: &StepEnd, exit: Exit) -> Exit {
+fn left_up(end: StepEnd, exit: Exit) -> Exit {
     match end {
         StepEnd::NotNeeded => exit.worse(Exit::Refused),
         _ => exit,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use backup_window::clock::SystemClock;
 use backup_window::config::Config;
 use backup_window::exit::Exit;
 use backup_window::setup;
@@ -13,7 +14,7 @@ use wol::{Destination, MacAddr, UdpWaker, WakeRequest};
 use crate::args::{EXIT_CODES, Global, duration};
 use crate::command::Command;
 use crate::failure::Failure;
-use crate::session::Session;
+use crate::session::{Session, remember};
 
 /// Wake the backup NAS and wait until it is ready.
 ///
@@ -61,22 +62,30 @@ impl Command for NasWake {
     }
 
     async fn run(self, session: Session) -> Result<Exit, Failure> {
-        let says_enough = self.mac.is_some() && !self.broadcast.is_empty() && !self.until.is_empty();
+        let says_enough =
+            self.mac.is_some() && !self.broadcast.is_empty() && !self.until.is_empty();
         let config = if says_enough {
             session.config_if_any()?
         } else {
             Some(session.config()?)
         };
         let (options, probe) = self.parts(config.as_ref())?;
-        let clock = session.clock();
-        let record = run(&clock, &UdpWaker, probe.as_ref(), &options, session.cancelled()).await;
+        let clock = SystemClock;
+        let record = run(
+            &clock,
+            &UdpWaker,
+            probe.as_ref(),
+            &options,
+            session.cancelled(),
+        )
+        .await;
         if let Some(config) = &config
             && config.window().is_ok()
         {
             // What nas-shutdown needs to know: that tonight found the NAS off.
             let night = session.night(config)?;
             let state = session.state(Some(config))?;
-            session.remember(&state, &night, &record)?;
+            remember(&state, &night, &record)?;
         }
         session
             .output()

@@ -155,7 +155,7 @@ mod tests {
     struct Around(#[source] io::Error);
 
     #[test]
-    fn the_system_s_word_is_found_and_explained() {
+    fn what_the_system_said_is_found_and_explained() {
         for (kind, hint) in [
             (io::ErrorKind::NotFound, "there is no such socket"),
             (

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use docker_stacks::{BollardEngine, EngineAddress, EngineError, EngineOptions};
+use docker_stacks::{BollardEngine, EngineAddress, EngineOptions};
 use tokio::time::{Instant, sleep};
 
 use super::PrivateDockerError;
@@ -17,6 +17,9 @@ const READY_DEADLINE: Duration = Duration::from_secs(30);
 /// How often it is asked whether it is ready, and how long it may take to say so.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Where version 1 of control groups pauses processes, if this machine has it.
+const FREEZER: &str = "/sys/fs/cgroup/freezer";
 
 /// How many lines of the log an error shows.
 const LOG_TAIL_LINES: usize = 20;
@@ -35,17 +38,12 @@ fn log(dir: &Path) -> PathBuf {
     dir.join("dockerd.log")
 }
 
-/// Connects to the engine in `dir`.
-pub(super) async fn connect(
-    dir: &Path,
-    options: EngineOptions,
-) -> Result<BollardEngine, EngineError> {
-    let address = EngineAddress::unix(socket(dir)).unwrap_or_default();
-    BollardEngine::connect(&address, options).await
-}
-
 impl Daemon {
-    pub(super) async fn start(dockerd: &Path, dir: &Path) -> Result<Self, PrivateDockerError> {
+    pub(super) async fn start(
+        dockerd: &Path,
+        dir: &Path,
+        address: &EngineAddress,
+    ) -> Result<Self, PrivateDockerError> {
         let failed = |operation, path: &Path| {
             let path = path.to_owned();
             move |source| PrivateDockerError::Io {
@@ -83,11 +81,15 @@ impl Daemon {
             child,
             path: dockerd.to_owned(),
         };
-        daemon.wait_until_ready(dir).await?;
+        daemon.wait_until_ready(dir, address).await?;
         Ok(daemon)
     }
 
-    async fn wait_until_ready(&mut self, dir: &Path) -> Result<(), PrivateDockerError> {
+    async fn wait_until_ready(
+        &mut self,
+        dir: &Path,
+        address: &EngineAddress,
+    ) -> Result<(), PrivateDockerError> {
         let not_ready = |why: String| PrivateDockerError::NotReady {
             why,
             log_tail: log_tail(dir),
@@ -100,7 +102,7 @@ impl Daemon {
             let options = EngineOptions {
                 call_deadline: ANSWER_DEADLINE,
             };
-            match connect(dir, options).await {
+            match BollardEngine::connect(address, options).await {
                 Ok(_) => return Ok(()),
                 Err(error) if Instant::now() >= deadline => {
                     return Err(not_ready(format!(
@@ -132,6 +134,20 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         if let Err(error) = self.kill() {
             tracing::warn!(%error, "a private Docker engine is left behind");
+        }
+        thaw_containers();
+    }
+}
+
+/// Lets paused containers go on: with version 1 of control groups not even SIGKILL ends what is
+/// frozen, so that the lab's namespaces would wait for it for ever.
+fn thaw_containers() {
+    let group = format!("{FREEZER}{}", isolation::cgroup_parent());
+    for entry in walkdir::WalkDir::new(group).into_iter().flatten() {
+        if entry.file_name() == "freezer.state"
+            && let Err(error) = fs::write(entry.path(), "THAWED")
+        {
+            tracing::warn!(%error, path = %entry.path().display(), "a container stays paused");
         }
     }
 }

@@ -13,15 +13,18 @@ const IMPORT_DEADLINE_SECONDS: u64 = 60;
 
 /// The commands that the lab's containers may use; they are links to busybox.
 const APPLETS: [&str; 32] = [
-    "cat", "chmod", "chown", "cp", "date", "dd", "echo", "env", "false", "grep", "head", "hostname",
-    "httpd", "id", "kill", "ln", "ls", "md5sum", "mkdir", "mv", "nc", "ps", "rm", "sed", "sh",
-    "sleep", "sync", "tail", "test", "touch", "true", "wget",
+    "cat", "chmod", "chown", "cp", "date", "dd", "echo", "env", "false", "grep", "head",
+    "hostname", "httpd", "id", "kill", "ln", "ls", "md5sum", "mkdir", "mv", "nc", "ps", "rm",
+    "sed", "sh", "sleep", "sync", "tail", "test", "touch", "true", "wget",
 ];
 
 /// The size of a tar file's blocks.
 const BLOCK: usize = 512;
 
-pub(super) async fn import_busybox(socket: &Path, busybox: &Path) -> Result<(), PrivateDockerError> {
+pub(super) async fn import_busybox(
+    socket: &Path,
+    busybox: &Path,
+) -> Result<(), PrivateDockerError> {
     let program = tokio::fs::read(busybox)
         .await
         .map_err(|source| PrivateDockerError::Io {
@@ -45,7 +48,11 @@ pub(super) async fn import_busybox(socket: &Path, busybox: &Path) -> Result<(), 
         .tag("latest")
         .build();
     docker
-        .create_image(Some(options), Some(bollard::body_full(archive.into())), None)
+        .create_image(
+            Some(options),
+            Some(bollard::body_full(archive.into())),
+            None,
+        )
         .try_for_each(|_| async { Ok(()) })
         .await
         .map_err(failed)
@@ -59,7 +66,10 @@ fn archive(busybox: &[u8]) -> Vec<u8> {
     }
     add(&mut archive, &Entry::Program("bin/busybox", busybox));
     for applet in APPLETS {
-        add(&mut archive, &Entry::Link(&format!("bin/{applet}"), "busybox"));
+        add(
+            &mut archive,
+            &Entry::Link(&format!("bin/{applet}"), "busybox"),
+        );
     }
     // Two empty blocks end the archive.
     archive.resize(archive.len() + 2 * BLOCK, 0);
@@ -84,7 +94,10 @@ fn add(archive: &mut Vec<u8>, entry: &Entry<'_>) {
     put(0, name.as_bytes());
     put(100, format!("{mode:07o}\0").as_bytes());
     put(108, b"0000000\x000000000\0");
-    put(124, format!("{:011o}\0{:011o}\0", contents.len(), 0).as_bytes());
+    put(
+        124,
+        format!("{:011o}\0{:011o}\0", contents.len(), 0).as_bytes(),
+    );
     // The checksum counts its own field as spaces.
     put(148, b"        ");
     put(156, &[kind]);

@@ -10,19 +10,42 @@ use super::{Homelab, HomelabError, LabEngine};
 use crate::truenas::Control;
 
 pub(super) fn write(lab: &Homelab, template: &str) -> Result<PathBuf, HomelabError> {
-    let mut config: Table = template.parse().map_err(|error: toml::de::Error| bad(error.message()))?;
+    let mut config: Table = template
+        .parse()
+        .map_err(|error: toml::de::Error| bad(error.message()))?;
     set(&mut config, "", "state_dir", path(&lab.dir.join("state")))?;
     set_window(lab, &mut config)?;
     if let LabEngine::Docker(docker) = &lab.engine {
         let socket = format!("unix://{}", docker.socket().display());
         set(&mut config, "docker", "host", Value::String(socket))?;
     }
-    set(&mut config, "repository", "path", path(&lab.nas.repository()))?;
-    set(&mut config, "repository", "mount", path(lab.nas.mount_point()))?;
+    set(
+        &mut config,
+        "repository",
+        "path",
+        path(&lab.nas.repository()),
+    )?;
+    set(
+        &mut config,
+        "repository",
+        "mount",
+        path(lab.nas.mount_point()),
+    )?;
     let password_file = lab.dir.join("repository.password");
-    set(&mut config, "repository", "password_file", path(&password_file))?;
+    set(
+        &mut config,
+        "repository",
+        "password_file",
+        path(&password_file),
+    )?;
 
-    set_api(lab, &mut config, "primary_nas", &lab.primary.control(), lab.primary.url().as_str())?;
+    set_api(
+        lab,
+        &mut config,
+        "primary_nas",
+        &lab.primary.control(),
+        lab.primary.url().as_str(),
+    )?;
     set(&mut config, "primary_nas", "poll_interval", text("300ms"))?;
 
     let url = match lab.host.service("truenas") {
@@ -30,8 +53,18 @@ pub(super) fn write(lab: &Homelab, template: &str) -> Result<PathBuf, HomelabErr
         None => return Err(bad("the backup NAS has no web server")),
     };
     set_api(lab, &mut config, "backup_nas", &lab.backup, &url)?;
-    set(&mut config, "backup_nas", "address", text(&lab.host.address().to_string()))?;
-    set(&mut config, "backup_nas", "mac", text(&lab.host.mac().to_string()))?;
+    set(
+        &mut config,
+        "backup_nas",
+        "address",
+        text(&lab.host.address().to_string()),
+    )?;
+    set(
+        &mut config,
+        "backup_nas",
+        "mac",
+        text(&lab.host.mac().to_string()),
+    )?;
     let broadcast = Value::Array(vec![text(&lab.host.broadcast().to_string())]);
     set(&mut config, "backup_nas", "broadcast", broadcast)?;
     set(&mut config, "backup_nas", "wake_deadline", text("30s"))?;
@@ -46,8 +79,18 @@ pub(super) fn write(lab: &Homelab, template: &str) -> Result<PathBuf, HomelabErr
     let section = "backup_nas.shutdown";
     set(&mut config, section, "user", text(&lab.ssh.user))?;
     set(&mut config, section, "port", port)?;
-    set(&mut config, section, "key_file", path(&lab.ssh.client_key_file))?;
-    set(&mut config, section, "host_key_sha256", text(&lab.ssh.host_key_sha256))?;
+    set(
+        &mut config,
+        section,
+        "key_file",
+        path(&lab.ssh.client_key_file),
+    )?;
+    set(
+        &mut config,
+        section,
+        "host_key_sha256",
+        text(&lab.ssh.host_key_sha256),
+    )?;
 
     lab.write_file("config.toml", 0o644, &config.to_string())
 }
@@ -71,10 +114,19 @@ fn set_api(
     nas: &Control,
     url: &str,
 ) -> Result<(), HomelabError> {
-    let key = lab.write_file(&format!("{section}.key"), 0o600, &format!("{}\n", nas.api_key()))?;
+    let key = lab.write_file(
+        &format!("{section}.key"),
+        0o600,
+        &format!("{}\n", nas.api_key()),
+    )?;
     set(config, section, "url", text(url.trim_end_matches('/')))?;
     set(config, section, "api_key_file", path(&key))?;
-    set(config, section, "certificate_sha256", text(&nas.certificate_sha256()))
+    set(
+        config,
+        section,
+        "certificate_sha256",
+        text(&nas.certificate_sha256()),
+    )
 }
 
 /// Sets a key in a section that must be there: what the template does not describe is not added.

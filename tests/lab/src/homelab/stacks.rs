@@ -51,13 +51,19 @@ const PLANS: [Plan; 4] = [
     },
     Plan {
         name: "media",
-        services: &[("server", &[Data::Folder("config"), Data::Excluded("nfs_data")])],
+        services: &[(
+            "server",
+            &[Data::Folder("config"), Data::Excluded("nfs_data")],
+        )],
     },
     Plan {
         name: "syncthing",
         services: &[(
             "syncthing",
-            &[Data::Volume("syncthing_config"), Data::Excluded("syncthing_shared")],
+            &[
+                Data::Volume("syncthing_config"),
+                Data::Excluded("syncthing_shared"),
+            ],
         )],
     },
     Plan {
@@ -91,11 +97,15 @@ pub(super) async fn start(dir: &Path) -> Result<(LabEngine, Vec<LabStack>), Home
     }
 }
 
-async fn start_in_docker(docker: &PrivateDocker, projects: &Path) -> Result<Vec<LabStack>, HomelabError> {
-    let failed = |stack: &str, source: Box<dyn std::error::Error + Send + Sync>| HomelabError::Stack {
-        stack: stack.to_owned(),
-        source,
-    };
+async fn start_in_docker(
+    docker: &PrivateDocker,
+    projects: &Path,
+) -> Result<Vec<LabStack>, HomelabError> {
+    let failed =
+        |stack: &str, source: Box<dyn std::error::Error + Send + Sync>| HomelabError::Stack {
+            stack: stack.to_owned(),
+            source,
+        };
     let image = docker
         .import_busybox()
         .await
@@ -154,7 +164,10 @@ fn start_in_memory(projects: &Path) -> Result<(Arc<MemoryEngine>, Vec<LabStack>)
                     }
                 });
             }
-            engine.add(in_project(container, plan.name, service), Behaviour::default());
+            engine.add(
+                in_project(container, plan.name, service),
+                Behaviour::default(),
+            );
         }
     }
     let stacks = describe(projects, |name| volumes.join(name));
@@ -237,12 +250,9 @@ fn write_file(file: &Path, contents: &[u8]) -> Result<(), HomelabError> {
 
 /// The same bytes for the same seed, which no compressor makes smaller (xorshift64, Marsaglia 2003).
 fn noise(seed: &str, length: usize) -> Vec<u8> {
-    let mut state = seed
-        .bytes()
-        .fold(0x9e37_79b9_7f4a_7c15_u64, |state, byte| {
-            (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        })
-        | 1;
+    let mut state = seed.bytes().fold(0x9e37_79b9_7f4a_7c15_u64, |state, byte| {
+        (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    }) | 1;
     let mut bytes = Vec::with_capacity(length + 8);
     while bytes.len() < length {
         state ^= state << 13;

@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use backup_store::{BackupRequest, BackupSummary, CheckDepth, CheckReport, RestoreRequest, RestoreSummary, Store, StoreError};
+use backup_store::{
+    BackupRequest, BackupSummary, CheckDepth, CheckReport, RestoreRequest, RestoreSummary, Store,
+    StoreError,
+};
 use docker_stacks::testing::{Behaviour, Call, MemoryEngine, MemoryJournal, container, volume};
 use docker_stacks::{
     ContainerState, Engine, EngineError, Journal, OutageOptions, OutageRecord, PlanRules,
@@ -49,6 +52,10 @@ type ShutdownAnswer = fn() -> Result<ShutdownOutcome, ShutdownError>;
 
 /// What happens in the house, and what went wrong in it.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is something that can go wrong"
+)]
 struct State {
     /// When the NAS answers from, and until when.
     up_from: Option<Instant>,
@@ -169,10 +176,15 @@ impl House {
             begun_at: self.begin,
             engine: self.engine.endpoint(),
             stacks: Vec::new(),
-            containers: RecordedContainer::of(wiki, Duration::from_secs(10)).into_iter().collect(),
+            containers: RecordedContainer::of(wiki, Duration::from_secs(10))
+                .into_iter()
+                .collect(),
         };
         self.journal.write(&record).await.unwrap();
-        self.engine.stop(&wiki.id, Duration::from_secs(10)).await.unwrap();
+        self.engine
+            .stop(&wiki.id, Duration::from_secs(10))
+            .await
+            .unwrap();
     }
 
     pub(super) fn nas_is_up(&self) -> bool {
@@ -234,8 +246,8 @@ impl House {
             replication_tasks: vec![TASK.to_owned()],
             poll_interval: Duration::from_secs(10),
             down: DownOptions {
-                silence: Duration::from_secs(300),
-                deadline: Duration::from_secs(900),
+                silence: Duration::from_mins(5),
+                deadline: Duration::from_mins(15),
                 ..DownOptions::default()
             },
             keep_up: false,
@@ -278,9 +290,13 @@ impl House {
                 created,
                 guid: Some("7".to_owned()),
             };
-            Ok((is_there && is_asked_for).then_some(snapshot).into_iter().collect())
+            Ok((is_there && is_asked_for)
+                .then_some(snapshot)
+                .into_iter()
+                .collect())
         });
-        nas.expect_pools().returning(|| Ok(vec![Pool::new("dozer")]));
+        nas.expect_pools()
+            .returning(|| Ok(vec![Pool::new("dozer")]));
         nas
     }
 }
@@ -380,6 +396,7 @@ impl DockerHost for Host {
         self.journal.as_ref()
     }
 
+    #[expect(clippy::unnecessary_literal_bound, reason = "the trait's signature")]
     fn host_name(&self) -> &str {
         "docker-host"
     }

@@ -55,34 +55,60 @@ fn a_nas_that_this_night_woke_and_on_which_nothing_runs_is_switched_off() {
     assert_eq!(decide(&safe()), Decision::SwitchOff);
     let at = NIGHT.parse().unwrap();
     let ended = [
-        TaskState::Finished { at, warnings: Vec::new() },
-        TaskState::Error { at: Some(at), error: "no route to host".to_owned() },
-        TaskState::Hold { at: Some(at), reason: "Pool tank is offline.".to_owned() },
+        TaskState::Finished {
+            at,
+            warnings: Vec::new(),
+        },
+        TaskState::Error {
+            at: Some(at),
+            error: "no route to host".to_owned(),
+        },
+        TaskState::Hold {
+            at: Some(at),
+            reason: "Pool tank is offline.".to_owned(),
+        },
     ];
     for state in ended {
         assert_eq!(decide(&with_task(state)), Decision::SwitchOff);
     }
     for state in [ScanState::Finished, ScanState::Canceled] {
-        assert_eq!(decide(&with_scan(ScanFunction::Scrub, state)), Decision::SwitchOff);
+        assert_eq!(
+            decide(&with_scan(ScanFunction::Scrub, state)),
+            Decision::SwitchOff
+        );
     }
 }
 
 #[test]
 fn a_nas_that_this_night_did_not_wake_is_left_up() {
-    let known = Known { woken: None, ..safe() };
+    let known = Known {
+        woken: None,
+        ..safe()
+    };
     assert!(matches!(decide(&known), Decision::LeaveUp { .. }));
-    let known = Known { keep_up: true, ..safe() };
+    let known = Known {
+        keep_up: true,
+        ..safe()
+    };
     assert!(matches!(decide(&known), Decision::LeaveUp { .. }));
 }
 
 #[test]
 fn whatever_runs_or_waits_or_is_not_known_keeps_it_on() {
     let at = NIGHT.parse().unwrap();
-    let running = TaskState::Running { at: Some(at), progress: None };
+    let running = TaskState::Running {
+        at: Some(at),
+        progress: None,
+    };
     insta::assert_snapshot!(refusal(&with_task(running)), @r#"primary NAS: replication "docker to backup" has been running since a time that is not known, and got on at 2026-11-23T01:45:00Z"#);
-    let waiting = TaskState::Waiting { since: Some(at), reason: Some("Waiting for retention to complete".to_owned()) };
+    let waiting = TaskState::Waiting {
+        since: Some(at),
+        reason: Some("Waiting for retention to complete".to_owned()),
+    };
     insta::assert_snapshot!(refusal(&with_task(waiting)), @r#"primary NAS: replication "docker to backup" has been waiting since 2026-11-23T01:45:00Z: Waiting for retention to complete"#);
-    let unknown = TaskState::Unknown { raw: "{\"state\":\"DANCING\"}".to_owned() };
+    let unknown = TaskState::Unknown {
+        raw: "{\"state\":\"DANCING\"}".to_owned(),
+    };
     insta::assert_snapshot!(refusal(&with_task(unknown)), @r#"primary NAS: the state of replication "docker to backup" cannot be understood: {"state":"DANCING"}"#);
     insta::assert_snapshot!(refusal(&with_scan(ScanFunction::Resilver, ScanState::Scanning)), @"backup NAS: a resilver of pool dozer runs");
     insta::assert_snapshot!(refusal(&with_scan(ScanFunction::Scrub, ScanState::Other("NAPPING".to_owned()))), @r#"backup NAS: the state of the scrub of pool dozer cannot be understood: Other("NAPPING")"#);
@@ -96,11 +122,26 @@ fn any_state() -> impl Strategy<Value = TaskState> {
     let at = || NIGHT.parse().unwrap();
     prop_oneof![
         Just(TaskState::Pending),
-        Just(TaskState::Waiting { since: None, reason: None }),
-        Just(TaskState::Running { at: None, progress: None }),
-        Just(TaskState::Finished { at: at(), warnings: Vec::new() }),
-        Just(TaskState::Error { at: None, error: String::new() }),
-        Just(TaskState::Hold { at: None, reason: String::new() }),
+        Just(TaskState::Waiting {
+            since: None,
+            reason: None
+        }),
+        Just(TaskState::Running {
+            at: None,
+            progress: None
+        }),
+        Just(TaskState::Finished {
+            at: at(),
+            warnings: Vec::new()
+        }),
+        Just(TaskState::Error {
+            at: None,
+            error: String::new()
+        }),
+        Just(TaskState::Hold {
+            at: None,
+            reason: String::new()
+        }),
         ".*".prop_map(|raw| TaskState::Unknown { raw }),
     ]
 }

@@ -14,7 +14,11 @@ pub(super) fn of_outage<T>(report: &OutageReport<T>) -> Vec<String> {
 
 /// What somebody should know after the outage of an earlier run was ended.
 pub(super) fn of_recovery(report: &RecoveryReport) -> Vec<String> {
-    let stacks: Vec<&str> = report.stacks.iter().map(|stack| stack.as_str()).collect();
+    let stacks: Vec<&str> = report
+        .stacks
+        .iter()
+        .map(docker_stacks::StackName::as_str)
+        .collect();
     let mut problems = vec![format!(
         "an earlier run that began at {} had left {} stopped; they were started again",
         report.begun_at,
@@ -49,5 +53,8 @@ fn of_container(report: &ContainerReport) -> Vec<String> {
 
 fn of_missing(missing: &NotRunning) -> String {
     let name = &missing.container.name;
-    format!("{name} does not run: {}; look at `docker logs {name}`", missing.why)
+    format!(
+        "{name} does not run: {}; look at `docker logs {name}`",
+        missing.why
+    )
 }

@@ -56,3 +56,41 @@ pub(super) fn of_stack<'a>(
     }
     Ok(sources)
 }
+
+#[cfg(test)]
+mod tests {
+    use docker_stacks::testing::{bind, container, in_project, volume};
+    use docker_stacks::{PlanRules, Volume, find_stacks, plan};
+
+    use super::*;
+
+    #[test]
+    fn names_in_a_snapshot_do_not_depend_on_where_the_engine_keeps_its_volumes() {
+        let data = Volume::local("wiki_data", "/var/lib/docker/volumes/wiki_data/_data");
+        let mut app = in_project(container("wiki_app_1"), "wiki", "app");
+        app.mounts.push(volume(&data, "/data"));
+        app.mounts.push(bind("/srv/wiki", "/srv"));
+        app.mounts.push(bind("/srv/wiki/uploads", "/uploads"));
+        let stacks = find_stacks(vec![app]);
+        let plan = plan(&stacks, &[data], &PlanRules::default());
+        let sources = of_stack(
+            &plan.groups[0].stacks[0],
+            stacks[0].containers.iter(),
+            Timestamp::UNIX_EPOCH,
+        )
+        .unwrap();
+        let names: Vec<String> = sources
+            .iter()
+            .map(|source| source.name().to_string())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "binds/srv/wiki",
+                "volumes/wiki_data",
+                "containers/wiki_app_1.json"
+            ],
+            "a folder covers the folders in it"
+        );
+    }
+}

@@ -75,21 +75,27 @@ mod tests {
 
     #[tokio::test]
     async fn it_is_up_only_when_all_are() {
-        let up = |detail: &str| Answer::Up { detail: detail.to_owned() };
+        let up = |detail: &str| Answer::Up {
+            detail: detail.to_owned(),
+        };
         assert_eq!(of(&[up("a"), up("b")]).await, up("a; b"));
         assert_eq!(of(&[up("a"), Answer::Refused]).await, Answer::Refused);
     }
 
     #[tokio::test]
     async fn one_answer_is_enough_to_know_that_the_host_is_not_off() {
-        let up = Answer::Up { detail: String::new() };
+        let up = Answer::Up {
+            detail: String::new(),
+        };
         assert!(of(&[up, Answer::Silent]).await.is_from_a_running_host());
         assert_eq!(of(&[Answer::Silent, Answer::Silent]).await, Answer::Silent);
     }
 
     #[tokio::test]
     async fn what_taught_nothing_is_not_silence() {
-        let failed = Answer::Failed { reason: "no such name".to_owned() };
+        let failed = Answer::Failed {
+            reason: "no such name".to_owned(),
+        };
         assert_eq!(of(&[Answer::Silent, failed.clone()]).await, failed);
     }
 }

@@ -23,10 +23,9 @@ pub(super) async fn run(session: &Session) -> Result<Exit, Failure> {
     let config = session.config()?;
     let state = session.state(Some(&config))?;
     // What is wrong with the configuration itself is said first, and alone.
-    ConfiguredHost::new(&config, &state)
-        .and_then(|_| setup::wake(&config))
-        .and_then(|_| setup::shutdown(&config))
-        .map_err(|error| Failure::usage(&error))?;
+    ConfiguredHost::new(&config, &state).map_err(|error| Failure::usage(&error))?;
+    setup::wake(&config).map_err(|error| Failure::usage(&error))?;
+    setup::shutdown(&config).map_err(|error| Failure::usage(&error))?;
     session.night(&config)?;
     let checks = vec![
         engine(&config).await,
@@ -63,7 +62,9 @@ async fn engine(config: &Config) -> Checked {
 }
 
 fn mounted(config: &Config) -> Result<Checked, Failure> {
-    let repository = config.repository().map_err(|error| Failure::usage(&error))?;
+    let repository = config
+        .repository()
+        .map_err(|error| Failure::usage(&error))?;
     let found = mount::check(&repository.path, &repository.mount)
         .map(|mounted| {
             format!(
@@ -85,9 +86,15 @@ async fn primary(config: &Config) -> Result<Checked, Failure> {
         .replication_tasks;
     let found = match nas.replication_tasks().await {
         Err(error) => Err(failed_to(&error)),
-        Ok(tasks) => match wanted.iter().find(|name| !tasks.iter().any(|task| task.name == **name)) {
+        Ok(tasks) => match wanted
+            .iter()
+            .find(|name| !tasks.iter().any(|task| task.name == **name))
+        {
             Some(missing) => {
-                let names: Vec<String> = tasks.iter().map(|task| format!("\"{}\"", task.name)).collect();
+                let names: Vec<String> = tasks
+                    .iter()
+                    .map(|task| format!("\"{}\"", task.name))
+                    .collect();
                 Err(format!(
                     "{} has no replication task \"{missing}\": it has {}",
                     nas.url(),
@@ -103,7 +110,10 @@ async fn primary(config: &Config) -> Result<Checked, Failure> {
 /// The backup NAS sleeps by day, so only what is needed to speak to it is looked at.
 fn backup(config: &Config) -> Result<Checked, Failure> {
     let found = match setup::backup_nas(config).map_err(|error| Failure::usage(&error))? {
-        Some(nas) => Ok(format!("{} will be asked for evidence and by the guard", nas.url())),
+        Some(nas) => Ok(format!(
+            "{} will be asked for evidence and by the guard",
+            nas.url()
+        )),
         None => Err(format!(
             "it would never be switched off, because whether a scrub runs cannot be known: {}",
             backup_window::night::no_backup_api()

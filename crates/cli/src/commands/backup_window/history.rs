@@ -19,7 +19,9 @@ pub(super) fn run(session: &Session, date: Option<Date>) -> Result<Exit, Failure
     let known = read(&state, date)?.ok_or_else(|| {
         Failure::text(
             Exit::Usage,
-            format!("nothing is known of the night of {date}: `backup-window history` lists the nights"),
+            format!(
+                "nothing is known of the night of {date}: `backup-window history` lists the nights"
+            ),
         )
     })?;
     let time_zone = session.time_zone(Some(&config));

@@ -26,7 +26,9 @@ struct Created {
 
 pub(super) async fn init(session: &Session) -> Result<Exit, Failure> {
     let config = session.config()?;
-    let repository = config.repository().map_err(|error| Failure::usage(&error))?;
+    let repository = config
+        .repository()
+        .map_err(|error| Failure::usage(&error))?;
     mount::check(&repository.path, &repository.mount)
         .map_err(|error| Failure::new(Exit::Refused, &error))?;
     let password_file = repository.password_file.path();
@@ -94,7 +96,9 @@ pub(super) async fn snapshots(session: &Session, stack: Option<String>) -> Resul
                 time.strftime("%Y-%m-%d %H:%M:%S").to_string(),
                 snapshot.stack.clone(),
                 snapshot.host.clone(),
-                snapshot.files.map_or_else(String::new, |files| files.to_string()),
+                snapshot
+                    .files
+                    .map_or_else(String::new, |files| files.to_string()),
                 snapshot
                     .processed_bytes
                     .map_or_else(String::new, |bytes| Bytes(bytes).to_string()),
@@ -129,7 +133,11 @@ pub(super) async fn verify(session: &Session, percent: u8) -> Result<Exit, Failu
             "{} snapshots checked, {} read, {}",
             report.snapshots,
             Bytes(report.read_bytes),
-            if report.is_ok() { "no errors" } else { "ERRORS FOUND" }
+            if report.is_ok() {
+                "no errors"
+            } else {
+                "ERRORS FOUND"
+            }
         ));
         lines.join("\n")
     })?;

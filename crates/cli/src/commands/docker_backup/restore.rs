@@ -66,11 +66,17 @@ fn choose<'a>(snapshots: &'a [Snapshot], args: &RestoreArgs) -> Result<&'a Snaps
         (Some(snapshot), None) => Ok(snapshot),
         (None, _) => Err(Failure::text(
             Exit::Usage,
-            format!("{} has no snapshot {wanted}: `docker-backup snapshots {}` lists them", args.stack, args.stack),
+            format!(
+                "{} has no snapshot {wanted}: `docker-backup snapshots {}` lists them",
+                args.stack, args.stack
+            ),
         )),
         (Some(_), Some(_)) => Err(Failure::text(
             Exit::Usage,
-            format!("several snapshots of {} begin with {wanted}: expected more of the identifier", args.stack),
+            format!(
+                "several snapshots of {} begin with {wanted}: expected more of the identifier",
+                args.stack
+            ),
         )),
     }
 }

@@ -1,5 +1,6 @@
 //! `docker-backup run` and `recover`.
 
+use backup_window::clock::SystemClock;
 use backup_window::exit::Exit;
 use backup_window::setup::{ConfiguredHost, connect_engine, outage_options};
 use backup_window::step::stacks::{self, DockerHost, Permission};
@@ -7,7 +8,7 @@ use docker_stacks::{FileJournal, RecoveryReport};
 
 use super::show_plan::check_names;
 use crate::failure::{Failure, failed_to};
-use crate::session::Session;
+use crate::session::{Session, remember};
 
 pub(super) async fn run(session: &Session, only: Vec<String>, now: bool) -> Result<Exit, Failure> {
     let config = session.config()?;
@@ -28,8 +29,8 @@ pub(super) async fn run(session: &Session, only: Vec<String>, now: bool) -> Resu
         check_names(engine.as_ref(), &options).await?;
     }
     let _lock = session.lock(&state, "docker-backup run")?;
-    let record = stacks::run(&session.clock(), &host, &night, &options, session.cancelled()).await;
-    session.remember(&state, &night, &record)?;
+    let record = stacks::run(&SystemClock, &host, &night, &options, session.cancelled()).await;
+    remember(&state, &night, &record)?;
     session
         .output()
         .write_steps(&[record], &session.time_zone(Some(&config)))
@@ -48,7 +49,9 @@ pub(crate) async fn recover(session: &Session) -> Result<Exit, Failure> {
     let report = docker_stacks::recover(&engine, &journal, &outage_options(&config))
         .await
         .map_err(|error| failed_to(Exit::Failed, &error))?;
-    session.output().write(&report, || describe(report.as_ref()))?;
+    session
+        .output()
+        .write(&report, || describe(report.as_ref()))?;
     Ok(match &report {
         Some(report) if !report.not_running.is_empty() => Exit::Attention,
         _ => Exit::Done,
@@ -59,7 +62,10 @@ fn describe(report: Option<&RecoveryReport>) -> String {
     let Some(report) = report else {
         return "nothing was left stopped".to_owned();
     };
-    let mut lines = vec![format!("the run that began at {} had left these stopped:", report.begun_at)];
+    let mut lines = vec![format!(
+        "the run that began at {} had left these stopped:",
+        report.begun_at
+    )];
     for container in &report.containers {
         let state = if container.start.is_well() {
             "runs again"

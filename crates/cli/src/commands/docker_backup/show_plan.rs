@@ -31,7 +31,10 @@ pub(super) async fn run(session: &Session, only: Vec<String>) -> Result<Exit, Fa
 }
 
 /// A stack that is asked for by a name that none has is a mistake in typing.
-pub(super) async fn check_names(engine: &dyn Engine, options: &StacksOptions) -> Result<(), Failure> {
+pub(super) async fn check_names(
+    engine: &dyn Engine,
+    options: &StacksOptions,
+) -> Result<(), Failure> {
     if options.only.is_empty() {
         return Ok(());
     }
@@ -47,7 +50,10 @@ pub(super) async fn check_names(engine: &dyn Engine, options: &StacksOptions) ->
         None => Ok(()),
         Some(name) => Err(Failure::text(
             Exit::Usage,
-            format!("no stack is called {name}: expected one of {}", known.join(", ")),
+            format!(
+                "no stack is called {name}: expected one of {}",
+                known.join(", ")
+            ),
         )),
     }
 }

@@ -75,6 +75,9 @@ mod tests {
         let since = parse("2026-11-20T03:00:00+01:00", &night, &time_zone).unwrap();
         assert_eq!(since.to_string(), "2026-11-20T02:00:00Z");
         let refused = parse("yesterday", &night, &time_zone).unwrap_err();
-        assert!(refused.to_string().contains("expected a time of tonight"), "{refused}");
+        assert!(
+            refused.to_string().contains("expected a time of tonight"),
+            "{refused}"
+        );
     }
 }

@@ -62,7 +62,11 @@ pub(super) async fn run(session: &Session) -> Result<Exit, Failure> {
         .map(|task| &task.state)
         .chain(status.snapshot_tasks.iter().map(|task| &task.state))
         .any(needs_attention);
-    Ok(if troubled { Exit::Attention } else { Exit::Done })
+    Ok(if troubled {
+        Exit::Attention
+    } else {
+        Exit::Done
+    })
 }
 
 fn enabled(enabled: bool) -> String {

@@ -1,0 +1,89 @@
+//! The command line of `nas-shutdown`: its help, and what it says of bad input.
+
+#![expect(clippy::unwrap_used, reason = "a helper that fails must fail its test")]
+
+use std::fs;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const HOMELAB: &str = include_str!("../../../examples/homelab.toml");
+
+fn nas_shutdown(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_nas-shutdown"))
+        .args(arguments)
+        .env_remove("BACKUP_WINDOW_CONFIG")
+        .output()
+        .unwrap()
+}
+
+/// Writes the example configuration with all its files in `folder`.
+fn configure(folder: &Path) -> String {
+    let text = HOMELAB.replace("/etc/backup-window", folder.to_str().unwrap());
+    let file = folder.join("config.toml");
+    fs::write(&file, text).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+fn write_secret(path: &Path, mode: u32) {
+    fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .open(path)
+        .and_then(|mut file| std::io::Write::write_all(&mut file, b"1-secret\n"))
+        .unwrap();
+}
+
+/// What it says, with the folder's name made the same every time.
+#[track_caller]
+fn complaint(folder: &Path, config: &str) -> String {
+    let state = folder.join("state");
+    let arguments = [
+        "run",
+        "--config",
+        config,
+        "--state-dir",
+        state.to_str().unwrap(),
+    ];
+    let output = nas_shutdown(&arguments);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    said.replace(folder.to_str().unwrap(), "/etc/backup-window")
+}
+
+#[test]
+fn help_is_understood_by_a_newcomer() {
+    let help = nas_shutdown(&["--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    insta::assert_snapshot!(String::from_utf8(help.stdout).unwrap());
+}
+
+#[test]
+fn there_is_no_way_around_the_guard() {
+    let help = String::from_utf8(nas_shutdown(&["run", "--help"]).stdout).unwrap();
+    assert!(!help.contains("force"), "{help}");
+    for flag in ["--force", "--now", "--yes"] {
+        assert_eq!(nas_shutdown(&["run", flag]).status.code(), Some(2));
+    }
+}
+
+#[test]
+fn a_missing_key_file_is_named_with_its_line_and_what_was_expected() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = configure(folder.path());
+    insta::assert_snapshot!(complaint(folder.path(), &config), @"");
+    for key in ["sth-prd-01.key", "sth-bckp-01.key"] {
+        write_secret(&folder.path().join(key), 0o600);
+    }
+    insta::assert_snapshot!(complaint(folder.path(), &config), @"");
+}
+
+#[test]
+fn a_key_that_others_can_read_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = configure(folder.path());
+    write_secret(&folder.path().join("sth-prd-01.key"), 0o644);
+    insta::assert_snapshot!(complaint(folder.path(), &config), @"");
+}

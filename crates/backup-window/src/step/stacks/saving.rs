@@ -1,0 +1,191 @@
+//! Going through the groups: an outage each, in which each stack is saved.
+
+use std::time::Duration;
+
+use backup_store::{BackupRequest, BackupSummary, Store, StoreError};
+use docker_stacks::{Engine, GroupPlan, OutageReport, Stack, StackPlan, WorkEnd, outage};
+use tokio_util::sync::CancellationToken;
+
+use super::{DockerHost, Permission, StacksOptions, problems, sources};
+use crate::clock::Clock;
+use crate::evidence::Fact;
+use crate::step::{Recorder, SavedStack, StepEnd, chain, failed_to};
+use crate::window::Night;
+
+/// What came of saving a stack, with its name.
+type Saved = (String, Result<BackupSummary, StoreError>);
+
+/// What is worked with, and what has come of it so far.
+pub(super) struct Saving<'a> {
+    pub(super) clock: &'a dyn Clock,
+    pub(super) host: &'a dyn DockerHost,
+    pub(super) engine: &'a dyn Engine,
+    pub(super) store: &'a dyn Store,
+    pub(super) night: &'a Night,
+    pub(super) options: &'a StacksOptions,
+    pub(super) cancel: &'a CancellationToken,
+    pub(super) stacks: &'a [Stack],
+    pub(super) saved: Vec<SavedStack>,
+    pub(super) worst: StepEnd,
+    pub(super) failures: Vec<String>,
+}
+
+impl Saving<'_> {
+    /// Saves a group, and has it run again whatever comes of that.
+    pub(super) async fn group(&mut self, recorder: &mut Recorder<'_>, group: &GroupPlan) {
+        let copied: Vec<&StackPlan> = group
+            .stacks
+            .iter()
+            .filter(|stack| stack.decision.copies())
+            .collect();
+        if copied.is_empty() || self.cancel.is_cancelled() {
+            return;
+        }
+        let names = copied
+            .iter()
+            .map(|stack| stack.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ");
+        if let Err((end, why)) = self.may_begin() {
+            self.fail(end, format!("{names} not saved: {why}"));
+            return;
+        }
+        let save = self.save(&copied);
+        if group.stop_order.is_empty() {
+            let results = tokio::select! {
+                results = save => results,
+                () = self.cancel.cancelled() => return,
+            };
+            self.record_saves(recorder, &names, None, results);
+            return;
+        }
+        let report = outage(
+            self.engine,
+            self.host.journal(),
+            group,
+            self.clock.now(),
+            &self.options.outage,
+            self.cancel.cancelled(),
+            save,
+        )
+        .await;
+        self.record_outage(recorder, &names, report);
+    }
+
+    /// Looked at again before every group: a window closes and a NAS disappears in between (I8, I9).
+    fn may_begin(&self) -> Result<(), (StepEnd, String)> {
+        if self.options.permission == Permission::WithinWindow
+            && !self.night.is_open_at(self.clock.now())
+        {
+            return Err((StepEnd::DeadlinePassed, "the window has closed".to_owned()));
+        }
+        match self.host.check_mount() {
+            Ok(_) => Ok(()),
+            Err(why) => Err((StepEnd::Failed, format!("the NAS is gone: {}", chain(&why)))),
+        }
+    }
+
+    async fn save(&self, stacks: &[&StackPlan]) -> Vec<Saved> {
+        let mut results = Vec::new();
+        for stack in stacks {
+            let containers = self
+                .stacks
+                .iter()
+                .filter(|found| found.name == stack.name && found.kind == stack.kind)
+                .flat_map(|found| &found.containers);
+            let started_at = self.clock.now();
+            let result = match sources::of_stack(stack, containers, started_at) {
+                Ok(sources) => {
+                    let request = BackupRequest {
+                        stack: stack.name.to_string(),
+                        host: self.host.host_name().to_owned(),
+                        started_at,
+                        sources,
+                        tags: Vec::new(),
+                    };
+                    self.store.back_up(request).await
+                }
+                Err(error) => Err(error),
+            };
+            results.push((stack.name.to_string(), result));
+        }
+        results
+    }
+
+    fn record_outage(
+        &mut self,
+        recorder: &mut Recorder<'_>,
+        names: &str,
+        report: OutageReport<Vec<Saved>>,
+    ) {
+        for problem in problems::of_outage(&report) {
+            recorder.needs_attention(problem);
+        }
+        match report.work {
+            WorkEnd::Finished(results) => {
+                self.record_saves(recorder, names, Some(report.outage), results);
+            }
+            WorkEnd::Cancelled => {}
+            WorkEnd::Panicked(message) => {
+                self.fail(StepEnd::Failed, format!("{names} not saved: {message}"));
+            }
+            WorkEnd::NotRun { why } => {
+                self.fail(StepEnd::Failed, format!("{names} not saved: {why}"));
+            }
+        }
+    }
+
+    fn record_saves(
+        &mut self,
+        recorder: &mut Recorder<'_>,
+        names: &str,
+        outage: Option<Duration>,
+        results: Vec<Saved>,
+    ) {
+        tracing::debug!(names, ?outage, "saved");
+        for (stack, result) in results {
+            match result {
+                Ok(summary) => {
+                    for unreadable in &summary.unreadable {
+                        recorder.needs_attention(format!(
+                            "{stack}: {} could not be read: {}",
+                            unreadable.path.display(),
+                            unreadable.reason
+                        ));
+                    }
+                    recorder.saw(
+                        self.store.location(),
+                        Fact::SnapshotSaved {
+                            stack: stack.clone(),
+                            snapshot: format!("{:#}", summary.snapshot),
+                            files: summary.files,
+                            processed_bytes: summary.processed_bytes,
+                            added_bytes: summary.added_bytes,
+                        },
+                    );
+                    self.saved.push(SavedStack {
+                        stack,
+                        snapshot: format!("{:#}", summary.snapshot),
+                        outage_milliseconds: outage
+                            .map(|outage| u64::try_from(outage.as_millis()).unwrap_or(u64::MAX)),
+                        added_bytes: summary.added_bytes,
+                    });
+                }
+                Err(error) => {
+                    self.fail(
+                        StepEnd::Failed,
+                        format!("{stack} not saved: {}", failed_to(&error)),
+                    );
+                }
+            }
+        }
+    }
+
+    fn fail(&mut self, end: StepEnd, why: String) {
+        tracing::error!("{why}");
+        self.failures.push(why);
+        if self.worst == StepEnd::Done || end == StepEnd::Failed {
+            self.worst = end;
+        }
+    }
+}
