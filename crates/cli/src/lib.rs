@@ -11,6 +11,7 @@ mod output;
 mod session;
 mod signals;
 mod table;
+mod tonight;
 
 pub use command::{Command, main};
 pub use commands::{BackupWindow, DockerBackup, NasReplication, NasShutdown, NasWake};

@@ -18,7 +18,7 @@ pub(crate) struct Output {
 
 /// The records of the steps that a command ran.
 #[derive(Debug, Serialize)]
-struct Steps<'a> {
+struct Document<'a> {
     exit: Exit,
     code: u8,
     steps: &'a [StepRecord],
@@ -60,7 +60,7 @@ impl Output {
             .iter()
             .map(|record| record.end.exit())
             .fold(Exit::Done, Exit::worse);
-        let document = Steps {
+        let document = Document {
             exit,
             code: exit.code(),
             steps,

@@ -19,6 +19,7 @@ use crate::args::{EXIT_CODES, Global};
 use crate::command::Command;
 use crate::failure::Failure;
 use crate::session::Session;
+use crate::tonight;
 
 /// Keep a homelab's night safe: wake the backup NAS, back up the Docker stacks, wait for the
 /// replication, prove it, and switch the NAS off again.
@@ -78,11 +79,11 @@ impl Command for BackupWindow {
 
 async fn run(session: &Session, args: &RunArgs) -> Result<Exit, Failure> {
     let config = session.config()?;
-    let night = session.night(&config)?;
+    let night = tonight::night(&config)?;
     let state = session.state(Some(&config))?;
     let (homelab, options) =
         put_together(&config, &state, args).map_err(|error| Failure::usage(&error))?;
-    let _lock = session.lock(&state, "backup-window run")?;
+    let _lock = tonight::lock(&state, "backup-window run")?;
     let report = night::run(
         &homelab,
         &options,
@@ -92,7 +93,7 @@ async fn run(session: &Session, args: &RunArgs) -> Result<Exit, Failure> {
     )
     .await
     .map_err(|error| Failure::failed(&error))?;
-    let time_zone = session.time_zone(Some(&config));
+    let time_zone = tonight::time_zone(Some(&config));
     session
         .output()
         .write(&report, || report.render(&time_zone))?;

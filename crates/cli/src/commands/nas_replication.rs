@@ -19,7 +19,8 @@ use url::Url;
 use crate::args::{EXIT_CODES, Global, duration};
 use crate::command::Command;
 use crate::failure::{Failure, failed_to};
-use crate::session::{Session, known, remember};
+use crate::session::Session;
+use crate::tonight;
 
 /// Look at TrueNAS's replication tasks, and wait for them.
 ///
@@ -42,7 +43,7 @@ enum Action {
     /// Wait until the configured tasks have brought over a snapshot that is new enough, and find it
     /// on both NAS.
     Wait(WaitArgs),
-    /// Show a NAS's certificate fingerprint, for certificate_sha256 in the configuration.
+    /// Show a NAS's certificate fingerprint, for the configuration.
     Trust {
         /// The NAS, as `https://HOST`.
         url: Url,
@@ -83,7 +84,7 @@ impl Command for NasReplication {
 
 async fn wait(session: &Session, args: WaitArgs) -> Result<Exit, Failure> {
     let config = session.config()?;
-    let night = session.night(&config)?;
+    let night = tonight::night(&config)?;
     let usage = |error: setup::SetupError| Failure::usage(&error);
     let primary = setup::primary_nas(&config).map_err(usage)?;
     let backup = match config.backup_nas() {
@@ -95,8 +96,8 @@ async fn wait(session: &Session, args: WaitArgs) -> Result<Exit, Failure> {
         .map_err(|error| Failure::usage(&error))?;
     let state = session.state(Some(&config))?;
     let since = match &args.since {
-        Some(text) => since::parse(text, &night, &session.time_zone(Some(&config)))?,
-        None => known(&state, &night)?
+        Some(text) => since::parse(text, &night, &tonight::time_zone(Some(&config)))?,
+        None => tonight::known(&state, &night)?
             .and_then(|known| known.backup_ended())
             .ok_or_else(|| {
                 Failure::text(
@@ -123,11 +124,11 @@ async fn wait(session: &Session, args: WaitArgs) -> Result<Exit, Failure> {
         records.push(prove::run(&clock, &primary, backup, &options.tasks, since).await);
     }
     for record in &records {
-        remember(&state, &night, record)?;
+        tonight::remember(&state, &night, record)?;
     }
     session
         .output()
-        .write_steps(&records, &session.time_zone(Some(&config)))
+        .write_steps(&records, &tonight::time_zone(Some(&config)))
 }
 
 async fn trust(session: &Session, url: Url) -> Result<Exit, Failure> {

@@ -11,7 +11,8 @@ use truenas_client::TrueNas;
 use crate::args::{EXIT_CODES, Global};
 use crate::command::Command;
 use crate::failure::Failure;
-use crate::session::{Session, known, remember};
+use crate::session::Session;
+use crate::tonight;
 
 /// Switch the backup NAS off, if and only if that is safe.
 ///
@@ -49,21 +50,21 @@ impl Command for NasShutdown {
     async fn run(self, session: Session) -> Result<Exit, Failure> {
         let Action::Run(args) = self.action;
         let config = session.config()?;
-        let night = session.night(&config)?;
+        let night = tonight::night(&config)?;
         let usage = |error: setup::SetupError| Failure::usage(&error);
         let primary = setup::primary_nas(&config).map_err(usage)?;
         let backup = setup::backup_nas(&config).map_err(usage)?;
         let shutdown = setup::shutdown(&config).map_err(usage)?;
         let (down, ready) = setup::confirmation(&config).map_err(usage)?;
         let state = session.state(Some(&config))?;
-        let _lock = session.lock(&state, "nas-shutdown run")?;
-        let woken = known(&state, &night)?.and_then(|known| known.found_off_and_woke());
+        let _lock = tonight::lock(&state, "nas-shutdown run")?;
+        let woken = tonight::known(&state, &night)?.and_then(|known| known.found_off_and_woke());
         let clock = SystemClock;
         let backup = backup
             .as_ref()
             .map(|nas| nas as &dyn TrueNas)
             .ok_or_else(no_backup_api);
-        let time_zone = session.time_zone(Some(&config));
+        let time_zone = tonight::time_zone(Some(&config));
         if args.dry_run {
             let record = guard::run(&clock, woken, false, Ok(&primary), backup).await;
             let exit = session
@@ -81,7 +82,7 @@ impl Command for NasShutdown {
         };
         let records = switch_off(parts, woken, false, session.cancelled()).await;
         for record in &records {
-            remember(&state, &night, record)?;
+            tonight::remember(&state, &night, record)?;
         }
         let exit = session.output().write_steps(&records, &time_zone)?;
         let last = records

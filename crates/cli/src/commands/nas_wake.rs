@@ -14,13 +14,14 @@ use wol::{Destination, MacAddr, UdpWaker, WakeRequest};
 use crate::args::{EXIT_CODES, Global, duration};
 use crate::command::Command;
 use crate::failure::Failure;
-use crate::session::{Session, remember};
+use crate::session::Session;
+use crate::tonight;
 
 /// Wake the backup NAS and wait until it is ready.
 ///
 /// Sends Wake-on-LAN packets, again and again, until a service of the NAS answers or the deadline
 /// passes. It looks first: a NAS that is already up gets no packet, and tonight's nas-shutdown will
-/// leave it up. Without options, everything comes from [backup_nas] of the configuration; with
+/// leave it up. Without options, everything comes from the configuration; with
 /// --mac, --broadcast and --until, no configuration is needed.
 #[derive(Debug, Parser)]
 #[command(name = "nas-wake", version, after_help = EXIT_CODES)]
@@ -83,13 +84,13 @@ impl Command for NasWake {
             && config.window().is_ok()
         {
             // What nas-shutdown needs to know: that tonight found the NAS off.
-            let night = session.night(config)?;
+            let night = tonight::night(config)?;
             let state = session.state(Some(config))?;
-            remember(&state, &night, &record)?;
+            tonight::remember(&state, &night, &record)?;
         }
         session
             .output()
-            .write_steps(&[record], &session.time_zone(config.as_ref()))
+            .write_steps(&[record], &tonight::time_zone(config.as_ref()))
     }
 }
 

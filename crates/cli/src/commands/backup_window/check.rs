@@ -11,6 +11,7 @@ use truenas_client::TrueNas;
 
 use crate::failure::{Failure, sentence};
 use crate::session::Session;
+use crate::tonight;
 
 #[derive(Debug, Serialize)]
 struct Checked {
@@ -26,7 +27,7 @@ pub(super) async fn run(session: &Session) -> Result<Exit, Failure> {
     ConfiguredHost::new(&config, &state).map_err(|error| Failure::usage(&error))?;
     setup::wake(&config).map_err(|error| Failure::usage(&error))?;
     setup::shutdown(&config).map_err(|error| Failure::usage(&error))?;
-    session.night(&config)?;
+    tonight::night(&config)?;
     let checks = vec![
         engine(&config).await,
         mounted(&config)?,

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::table::table;
+use crate::tonight;
 
 pub(super) fn run(session: &Session, date: Option<Date>) -> Result<Exit, Failure> {
     let config = session.config()?;
@@ -24,7 +25,7 @@ pub(super) fn run(session: &Session, date: Option<Date>) -> Result<Exit, Failure
             ),
         )
     })?;
-    let time_zone = session.time_zone(Some(&config));
+    let time_zone = tonight::time_zone(Some(&config));
     session.output().write(&known, || {
         known
             .records

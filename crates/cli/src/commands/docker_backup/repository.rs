@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::failure::{Failure, failed_to};
 use crate::session::Session;
 use crate::table::table;
+use crate::tonight;
 
 #[derive(Debug, Serialize)]
 struct Created {
@@ -87,7 +88,7 @@ pub(super) async fn snapshots(session: &Session, stack: Option<String>) -> Resul
     let config = session.config()?;
     let store = open(session, &config).await?;
     let snapshots = list(store.as_ref(), stack.as_deref()).await?;
-    let time_zone = session.time_zone(Some(&config));
+    let time_zone = tonight::time_zone(Some(&config));
     session.output().write(&snapshots, || {
         let rows = snapshots.iter().map(|snapshot| {
             let time = snapshot.time.to_zoned_datetime(time_zone.clone());

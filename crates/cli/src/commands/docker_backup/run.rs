@@ -8,11 +8,12 @@ use docker_stacks::{FileJournal, RecoveryReport};
 
 use super::show_plan::check_names;
 use crate::failure::{Failure, failed_to};
-use crate::session::{Session, remember};
+use crate::session::Session;
+use crate::tonight;
 
 pub(super) async fn run(session: &Session, only: Vec<String>, now: bool) -> Result<Exit, Failure> {
     let config = session.config()?;
-    let night = session.night(&config)?;
+    let night = tonight::night(&config)?;
     let state = session.state(Some(&config))?;
     let host = ConfiguredHost::new(&config, &state).map_err(|error| Failure::usage(&error))?;
     let permission = if now {
@@ -28,12 +29,12 @@ pub(super) async fn run(session: &Session, only: Vec<String>, now: bool) -> Resu
             .map_err(|error| failed_to(Exit::Failed, &error))?;
         check_names(engine.as_ref(), &options).await?;
     }
-    let _lock = session.lock(&state, "docker-backup run")?;
+    let _lock = tonight::lock(&state, "docker-backup run")?;
     let record = stacks::run(&SystemClock, &host, &night, &options, session.cancelled()).await;
-    remember(&state, &night, &record)?;
+    tonight::remember(&state, &night, &record)?;
     session
         .output()
-        .write_steps(&[record], &session.time_zone(Some(&config)))
+        .write_steps(&[record], &tonight::time_zone(Some(&config)))
 }
 
 /// Needs the engine and the journal only: neither the NAS nor the repository's password, which may
@@ -41,7 +42,7 @@ pub(super) async fn run(session: &Session, only: Vec<String>, now: bool) -> Resu
 pub(crate) async fn recover(session: &Session) -> Result<Exit, Failure> {
     let config = session.config()?;
     let state = session.state(Some(&config))?;
-    let _lock = session.lock(&state, "recover")?;
+    let _lock = tonight::lock(&state, "recover")?;
     let engine = connect_engine(&config)
         .await
         .map_err(|error| failed_to(Exit::Failed, &error))?;
