@@ -170,7 +170,7 @@ async fn a_signal_ends_the_night_with_everything_running_and_the_nas_on() {
         tokio::time::sleep(Duration::from_mins(2)).await;
         stop.cancel();
     });
-    insta::assert_snapshot!(ends(&report), @"wake Cancelled, stacks Cancelled, replicate NotReached, evidence NotReached, guard NotReached, shut down NotReached, confirm NotReached");
+    insta::assert_snapshot!(ends(&report), @"wake Done, stacks Cancelled, replicate NotReached, evidence NotReached, guard NotReached, shut down NotReached, confirm NotReached");
     assert_eq!(house.state_of("wiki"), ContainerState::Running);
     assert!(house.saved().is_empty());
     assert!(house.nas_is_up());
