@@ -16,7 +16,7 @@ Exit codes:
   4  refused, because it would not have been safe
   5  another run holds the lock
   6  done, but something needs attention
-  130, 143  ended by a signal, after everything was started again";
+  129, 130, 143  ended by a signal, after everything was started again";
 
 /// Options that every command takes.
 #[derive(Debug, Clone, Args)]

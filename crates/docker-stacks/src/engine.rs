@@ -26,6 +26,7 @@ pub use error::{EngineError, EngineErrorKind};
 ///   that vanishes while the list is made is not in it.
 /// - [`stop`](Engine::stop) returns when the container no longer runs. What it makes of a paused
 ///   container is not promised, and may be a kill where it stands: unpause it first.
+/// - [`pause`](Engine::pause) and [`unpause`](Engine::unpause) return when the container says so.
 /// - [`start`](Engine::start) of a container that runs, and `stop` of one that does not, succeed
 ///   and change nothing.
 /// - A container that does not exist is an error of kind [`EngineErrorKind::NotFound`], an engine

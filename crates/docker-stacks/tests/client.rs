@@ -5,7 +5,10 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -272,4 +275,24 @@ async fn a_container_that_vanishes_from_the_list_is_not_in_it() {
     let listed = stand_in.engine().containers().await.unwrap();
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].name, "db");
+}
+
+#[tokio::test]
+async fn a_pause_that_the_engine_notes_late_is_waited_for() {
+    // The first look finds the old state, as it does with Docker 20.10.
+    static LOOKS: AtomicUsize = AtomicUsize::new(0);
+    let stand_in = StandIn::new(|line| {
+        if line.starts_with("POST") {
+            return http(204, "");
+        }
+        let late = LOOKS.fetch_add(1, Ordering::SeqCst) == 0;
+        let status = if late { "running" } else { "paused" };
+        http(200, &container(&format!(r#"{{"Status": "{status}"}}"#)))
+    });
+    stand_in.engine().pause(&id()).await.unwrap();
+    assert_eq!(LOOKS.load(Ordering::SeqCst), 2);
+
+    // And one that never does is not waited for for ever.
+    let error = stand_in.engine().unpause(&id()).await.unwrap_err();
+    assert_eq!(error.kind(), EngineErrorKind::DeadlinePassed);
 }

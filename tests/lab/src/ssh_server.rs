@@ -131,7 +131,8 @@ enum Kind {
 }
 
 impl SshServer {
-    /// Starts a real `sshd` where the machine has one, otherwise the stand-in.
+    /// Starts a real `sshd` where the machine has one and this account can be logged in to,
+    /// otherwise the stand-in.
     ///
     /// Call it on a thread of the network namespace that it shall serve.
     ///
@@ -139,9 +140,10 @@ impl SshServer {
     ///
     /// See [`SshServerError`].
     pub fn start(options: SshServerOptions) -> Result<Self, SshServerError> {
-        match Sshd::missing_program() {
-            None => Self::start_sshd(options),
-            Some(_) => Self::start_stand_in(options),
+        if Sshd::missing_program().is_none() && Sshd::lets_this_account_in() {
+            Self::start_sshd(options)
+        } else {
+            Self::start_stand_in(options)
         }
     }
 

@@ -58,6 +58,11 @@ impl Sshd {
             .find(|program| !program.exists())
     }
 
+    /// Whether the account of this process can be logged in to. Service accounts cannot.
+    pub(crate) fn lets_this_account_in() -> bool {
+        usable_account().is_ok()
+    }
+
     /// Starts it, from the calling thread: it serves that thread's network
     /// namespace.
     pub(crate) fn start(

@@ -71,6 +71,12 @@ pub fn outage_options(config: &Config) -> OutageOptions {
     }
 }
 
+/// The engine that the configuration names, which need not be there yet.
+#[must_use]
+pub fn engine(config: &Config) -> BollardEngine {
+    BollardEngine::new(&config.docker().host, EngineOptions::default())
+}
+
 /// Connects to the engine that the configuration names.
 ///
 /// # Errors
@@ -109,5 +115,7 @@ impl DockerHost for ConfiguredHost {
 fn machine_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map(|name| name.trim().to_owned())
-        .unwrap_or_default()
+        .ok()
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "localhost".to_owned())
 }

@@ -10,7 +10,7 @@ use bollard::{
         ListContainersOptionsBuilder, ListVolumesOptions, StopContainerOptionsBuilder,
     },
 };
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{Engine, EngineAddress, EngineError, EngineErrorKind, EngineVersion, Stopped, convert};
 use crate::model::{Container, ContainerId, ContainerState, Volume};
@@ -18,6 +18,9 @@ use crate::model::{Container, ContainerId, ContainerState, Volume};
 /// bollard's own time limit ends with an answer's first line; ours covers the whole call, so its
 /// own is only kept out of the way.
 const CLIENT_LIMIT_SECONDS: u64 = 24 * 60 * 60;
+
+/// How often a container is looked at whose state lags behind.
+const STATE_POLL: Duration = Duration::from_millis(20);
 
 /// What a process that SIGKILL ended exits with.
 const KILLED_EXIT_CODE: i64 = 128 + 9;
@@ -108,6 +111,30 @@ impl BollardEngine {
                 deadline,
             }),
         }
+    }
+
+    /// Waits until a container says that what was done to it has happened. Docker before 23 notes
+    /// a pause and its end only when containerd's event comes in, a moment after its answer.
+    async fn wait_until(
+        &self,
+        id: &ContainerId,
+        verb: &str,
+        done: impl Fn(ContainerState) -> bool + Send,
+    ) -> Result<(), EngineError> {
+        let deadline = self.options.call_deadline;
+        let waiting = async {
+            while !done(self.container(id).await?.state) {
+                sleep(STATE_POLL).await;
+            }
+            Ok(())
+        };
+        timeout(deadline, waiting).await.unwrap_or_else(|_| {
+            Err(EngineError::DeadlinePassed {
+                endpoint: self.endpoint(),
+                operation: format!("{verb} container {}", id.short()),
+                deadline,
+            })
+        })
     }
 
     /// Puts bollard's error into the words of this crate.
@@ -301,13 +328,17 @@ impl Engine for BollardEngine {
         self.about("pause", id, Duration::ZERO, |docker| async move {
             docker.pause_container(id.as_str()).await
         })
-        .await
+        .await?;
+        self.wait_until(id, "pause", |state| state == ContainerState::Paused)
+            .await
     }
 
     async fn unpause(&self, id: &ContainerId) -> Result<(), EngineError> {
         self.about("unpause", id, Duration::ZERO, |docker| async move {
             docker.unpause_container(id.as_str()).await
         })
-        .await
+        .await?;
+        self.wait_until(id, "unpause", |state| state != ContainerState::Paused)
+            .await
     }
 }

@@ -2,7 +2,7 @@
 
 use backup_window::clock::SystemClock;
 use backup_window::exit::Exit;
-use backup_window::setup::{ConfiguredHost, connect_engine, outage_options};
+use backup_window::setup::{ConfiguredHost, engine, outage_options};
 use backup_window::step::stacks::{self, DockerHost, Permission};
 use docker_stacks::{FileJournal, RecoveryReport};
 
@@ -43,9 +43,8 @@ pub(crate) async fn recover(session: &Session) -> Result<Exit, Failure> {
     let config = session.config()?;
     let state = session.state(Some(&config))?;
     let _lock = tonight::lock(&state, "recover")?;
-    let engine = connect_engine(&config)
-        .await
-        .map_err(|error| failed_to(Exit::Failed, &error))?;
+    // At boot, the engine may still be starting: `recover` waits for it.
+    let engine = engine(&config);
     let journal = FileJournal::new(state.outage_journal());
     let report = docker_stacks::recover(&engine, &journal, &outage_options(&config))
         .await
