@@ -77,6 +77,15 @@ fn bad_arguments_end_with_code_2_and_say_what_was_expected() {
     }
 }
 
+#[test]
+fn with_json_a_failure_is_a_document_too() {
+    let output = nas_wake(&["--config", "/no/such/config.toml", "--json"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("\"code\": 2"), "{said}");
+    assert!(said.contains("/no/such/config.toml"), "{said}");
+}
+
 /// A listener on the loopback interface is a NAS that is already up: no packet is sent.
 #[test]
 fn flags_alone_say_enough() {

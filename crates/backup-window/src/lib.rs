@@ -3,8 +3,8 @@
 //!
 //! This crate joins six others that do not know each other ([`wol`], [`reachability`],
 //! [`remote_shutdown`], [`docker_stacks`], [`backup_store`], [`truenas_client`]) and adds what only
-//! the whole has: the [configuration](config), the [window](window), the [steps](step) with their
-//! [evidence](evidence), the [history](history), and the [night](night) itself.
+//! the whole has: the configuration ([`config`]), the hours in which a night may run ([`window`]),
+//! the steps ([`step`]) with their [`evidence`], the [`history`], and the [`night`] itself.
 //!
 //! Each step is a function of its own that takes the outside systems as traits and leaves a
 //! [`StepRecord`](step::StepRecord). The single-step binaries call one of them; the night calls
@@ -34,6 +34,7 @@ pub mod lock;
 pub mod mount;
 pub mod nas_clock;
 pub mod night;
+pub mod sentence;
 pub mod setup;
 pub mod state;
 pub mod step;

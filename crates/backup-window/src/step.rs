@@ -281,24 +281,6 @@ fn time_left(deadline: Duration, started: Instant) -> Option<Duration> {
         .filter(|remaining| !remaining.is_zero())
 }
 
-/// An error of one of the library crates as a sentence. Their messages name what was tried, so that
-/// they continue "failed to"; what lies behind an error is added to it.
-#[must_use]
-pub fn failed_to(error: &dyn std::error::Error) -> String {
-    format!("failed to {}", chain(error))
-}
-
-/// An error and what lies behind it, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

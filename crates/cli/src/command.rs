@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::args::Global;
 use crate::failure::Failure;
+use crate::output::Output;
 use crate::session::Session;
 
 /// A binary's command line, and what it does.
@@ -29,6 +30,7 @@ pub trait Command: Parser {
 pub fn main<C: Command>() -> ExitCode {
     let command = C::parse();
     start_talking(command.global());
+    let output = Output::new(command.global().json);
     let result = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -48,6 +50,7 @@ pub fn main<C: Command>() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(failure) => {
             tracing::error!("{failure}");
+            output.write_failure(&failure);
             failure.exit().into()
         }
     }
@@ -70,5 +73,8 @@ fn start_talking(global: &Global) {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .without_time()
+        // It would tell of a standard error that is gone on standard error, and panic: a broken
+        // pipe must not end a run in the middle of an outage.
+        .log_internal_errors(false)
         .init();
 }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use backup_window::exit::Exit;
+use backup_window::sentence;
 
 /// Why a command ended before it could give a result.
 #[derive(Debug)]
@@ -14,7 +15,7 @@ pub struct Failure {
 
 impl Failure {
     pub(crate) fn new(exit: Exit, error: &(dyn Error + 'static)) -> Self {
-        Self::text(exit, sentence(error))
+        Self::text(exit, sentence::of(error))
     }
 
     pub(crate) fn text(exit: Exit, message: impl Into<String>) -> Self {
@@ -46,18 +47,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// An error and what lies behind it, in one line.
-pub(crate) fn sentence(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
-}
-
 /// An error of one of the library crates: their messages continue "failed to".
 pub(crate) fn failed_to(exit: Exit, error: &(dyn Error + 'static)) -> Failure {
-    Failure::text(exit, backup_window::step::failed_to(error))
+    Failure::text(exit, sentence::failed_to(error))
 }

@@ -24,6 +24,14 @@ struct Document<'a> {
     steps: &'a [StepRecord],
 }
 
+/// Why a command gave no result.
+#[derive(Debug, Serialize)]
+struct FailureDocument {
+    exit: Exit,
+    code: u8,
+    error: String,
+}
+
 impl Output {
     pub(crate) fn new(json: bool) -> Self {
         Self { json }
@@ -47,6 +55,19 @@ impl Output {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             Err(error) => Err(Failure::failed(&error)),
             Ok(()) => Ok(()),
+        }
+    }
+
+    /// Writes why a command gave no result, for those who read JSON; people read standard error.
+    pub(crate) fn write_failure(self, failure: &Failure) {
+        if self.json {
+            let document = FailureDocument {
+                exit: failure.exit(),
+                code: failure.exit().code(),
+                error: failure.to_string(),
+            };
+            // If even this cannot be written, the exit code still tells.
+            let _ = self.write(&document, String::new);
         }
     }
 

@@ -118,6 +118,11 @@ fn the_supervised_night_does_it_in_one_run() {
         let house = House::build(HomelabOptions::default());
         let before = house.running();
         house.run("docker-backup", &["init"]).expect_code(0);
+        let intention = house.run("backup-window", &["run", "--dry-run"]);
+        intention.expect_code(0);
+        assert!(intention.out.contains("wiki_pages"), "{}", intention.out);
+        assert_eq!(house.lab.host().packets_seen(), 0, "a dry run wakes nobody");
+        house.run("backup-window", &["check"]).expect_code(0);
         let night = house.run("backup-window", &["run", "--json"]);
         night.expect_code(0);
         let report = night.json();

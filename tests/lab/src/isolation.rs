@@ -13,7 +13,8 @@
 //! devices. That also holds after a panic, and after the program was killed: `setpriv` has the
 //! kernel kill `unshare` then, and `unshare --kill-child` has it kill PID 1. What the kernel does
 //! not remove, the empty directory and the control groups, the program removes, and if it cannot
-//! because it was killed itself, the next lab does.
+//! because it was killed itself, the next lab does. Either thaws the control groups first: with
+//! version 1 of them not even SIGKILL ends the processes of a paused container.
 //!
 //! Inside, `/run` is empty (so the machine's Docker socket cannot be reached, nor can anything be
 //! left there), `TMPDIR` is a file system in memory of at most [`SCRATCH_SIZE`], and no other

@@ -190,6 +190,158 @@ fn nothing_is_left_after_the_program_was_terminated() {
     }
 }
 
+#[test]
+fn nothing_that_is_frozen_is_left_after_the_program_was_killed() {
+    if is_played() {
+        return isolated(|| {
+            let _frozen = freeze_a_sleeper_in_each_freezer();
+            sleep_for_a_day();
+        });
+    }
+    let mut program = watch("nothing_that_is_frozen_is_left_after_the_program_was_killed");
+    let inside = wait_for_frozen_sleepers(program.id());
+    kill(program.id(), Signal::KILL);
+    program.wait().unwrap();
+
+    // Nobody is left to thaw them but the next lab.
+    play("a_panic_inside_fails_outside", &[]);
+    let own = format!("backup-window-lab-{}-", program.id());
+    wait_until("the processes inside are gone", || {
+        !inside.iter().any(|pid| is_running(*pid))
+    });
+    wait_until("the control groups are removed", || {
+        left_in_cgroups(&own).is_empty()
+    });
+    assert_eq!(left_in_temp(&own), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn nothing_that_is_frozen_is_left_after_the_program_was_terminated() {
+    if is_played() {
+        return isolated(|| {
+            let _frozen = freeze_a_sleeper_in_each_freezer();
+            sleep_for_a_day();
+        });
+    }
+    let mut program = watch("nothing_that_is_frozen_is_left_after_the_program_was_terminated");
+    let inside = wait_for_frozen_sleepers(program.id());
+    kill(program.id(), Signal::TERM);
+    wait_until("the program ends", || program.try_wait().unwrap().is_some());
+    let status = program.wait().unwrap();
+    assert_eq!(status.code(), Some(128 + Signal::TERM.as_raw()), "{status}");
+    assert_nothing_is_left(program.id(), &inside);
+}
+
+#[test]
+fn nothing_that_is_frozen_is_left_after_the_body_has_ended() {
+    if is_played() {
+        return isolated(|| {
+            let _frozen = freeze_a_sleeper_in_each_freezer();
+            // What is frozen stays frozen for as long as the body runs.
+            let mut sleeper = Command::new("sleep").arg("1").spawn().unwrap();
+            assert!(sleeper.wait().unwrap().success());
+            let own = isolation::cgroup_parent();
+            assert_eq!(frozen_groups(&own[1..]), freezers().len());
+            // Ended from the outside, when that has seen enough.
+            let _killed = Command::new("sleep").arg(UNTIL_KILLED).status().unwrap();
+        });
+    }
+    let mut program = watch("nothing_that_is_frozen_is_left_after_the_body_has_ended");
+    let inside = wait_for_frozen_sleepers(program.id());
+    let mut waited_for = None;
+    wait_until("the body waits", || {
+        let line = format!("sleep\0{UNTIL_KILLED}\0");
+        waited_for = descendants(program.id())
+            .into_iter()
+            .find(|pid| command_line(*pid).as_ref() == Some(&line));
+        waited_for.is_some()
+    });
+    kill(waited_for.unwrap(), Signal::KILL);
+    wait_until("the program ends", || program.try_wait().unwrap().is_some());
+    let status = program.wait().unwrap();
+    assert!(status.success(), "{status}");
+    assert_nothing_is_left(program.id(), &inside);
+}
+
+/// At once, without waiting: the program ends after all inside.
+fn assert_nothing_is_left(program: u32, inside: &[u32]) {
+    let running: Vec<_> = inside.iter().filter(|pid| is_running(**pid)).collect();
+    assert!(running.is_empty(), "still running: {running:?}");
+    let own = format!("backup-window-lab-{program}-");
+    assert_eq!(left_in_temp(&own), Vec::<PathBuf>::new());
+    assert_eq!(left_in_cgroups(&own), Vec::<PathBuf>::new());
+}
+
+/// The hierarchies of control groups that can be frozen. With version 1, that is one controller's;
+/// a machine may have it next to version 2.
+fn freezers() -> Vec<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    let freezers: Vec<PathBuf> = mounts
+        .lines()
+        .map(|line| line.split(' ').collect::<Vec<_>>())
+        .filter(|fields| match fields[2] {
+            "cgroup" => fields[3].split(',').any(|option| option == "freezer"),
+            kind => kind == "cgroup2",
+        })
+        .map(|fields| PathBuf::from(fields[1]))
+        .collect();
+    assert!(!freezers.is_empty(), "{mounts}");
+    freezers
+}
+
+/// For how many seconds a `sleep` sleeps that is told from the others by it.
+const UNTIL_KILLED: &str = "86399";
+
+/// Where Docker would put a container.
+const CONTAINER: &str = "docker/container";
+
+/// Puts a `sleep` into a control group of the lab in every hierarchy that can freeze it, and does
+/// so, as `docker pause` would.
+fn freeze_a_sleeper_in_each_freezer() -> Vec<Child> {
+    let own = isolation::cgroup_parent();
+    let mut sleepers = Vec::new();
+    for freezer in freezers() {
+        let group = freezer.join(&own[1..]).join(CONTAINER);
+        fs::create_dir_all(&group).unwrap();
+        let sleeper = Command::new("sleep").arg("86400").spawn().unwrap();
+        fs::write(group.join("cgroup.procs"), sleeper.id().to_string()).unwrap();
+        sleepers.push(sleeper);
+        let version_1 = group.join("freezer.state");
+        if version_1.exists() {
+            fs::write(version_1, "FROZEN").unwrap();
+        } else {
+            fs::write(group.join("cgroup.freeze"), "1").unwrap();
+        }
+    }
+    sleepers
+}
+
+/// In how many hierarchies a sleeper is frozen, for labs with names that begin like this.
+fn frozen_groups(prefix: &str) -> usize {
+    left_in_cgroups(prefix)
+        .into_iter()
+        .map(|group| group.join(CONTAINER))
+        .filter(|group| {
+            let says = |file: &str, line: &str| {
+                fs::read_to_string(group.join(file))
+                    .is_ok_and(|text| text.lines().any(|found| found == line))
+            };
+            says("freezer.state", "FROZEN") || says("cgroup.events", "frozen 1")
+        })
+        .count()
+}
+
+/// All processes inside, by their numbers outside, once the sleepers are frozen.
+fn wait_for_frozen_sleepers(program: u32) -> Vec<u32> {
+    let own = format!("backup-window-lab-{program}-");
+    wait_until("the sleepers are frozen", || {
+        frozen_groups(&own) == freezers().len()
+    });
+    let inside = descendants(program);
+    assert!(inside.len() > freezers().len(), "{inside:?}");
+    inside
+}
+
 fn sleep_for_a_day() {
     let status = Command::new("sleep").arg("86400").status().unwrap();
     assert!(status.success());
@@ -267,13 +419,32 @@ fn exists(pid: u32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
 }
 
+/// Whether it exists and has not ended: who collects the orphans of a program that was killed, and
+/// when, is the machine's affair.
+fn is_running(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, fields)| !fields.starts_with(['Z', 'X']))
+}
+
 fn kill(pid: u32, signal: Signal) {
     let pid = Pid::from_raw(pid.try_into().unwrap()).unwrap();
     kill_process(pid, signal).unwrap();
 }
 
 fn left_in_temp(prefix: &str) -> Vec<PathBuf> {
-    fs::read_dir(std::env::temp_dir())
+    left_in(&std::env::temp_dir(), prefix)
+}
+
+fn left_in_cgroups(prefix: &str) -> Vec<PathBuf> {
+    cgroup_hierarchies()
+        .iter()
+        .flat_map(|hierarchy| left_in(hierarchy, prefix))
+        .collect()
+}
+
+fn left_in(directory: &Path, prefix: &str) -> Vec<PathBuf> {
+    fs::read_dir(directory)
         .unwrap()
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| {

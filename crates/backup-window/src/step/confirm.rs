@@ -3,9 +3,10 @@
 use reachability::{DownOptions, NotDown, Probe, wait_until_down};
 use tokio_util::sync::CancellationToken;
 
-use super::{Outcome, Recorder, Step, StepEnd, StepRecord, failed_to};
+use super::{Outcome, Recorder, Step, StepEnd, StepRecord};
 use crate::clock::Clock;
 use crate::evidence::Fact;
+use crate::sentence;
 
 /// Waits until the host is down and stays so.
 pub async fn run(
@@ -37,7 +38,7 @@ pub async fn run(
             recorder.end(StepEnd::Done, "the backup NAS is off")
         }
         Err(error) => {
-            let why = failed_to(&error);
+            let why = sentence::failed_to(&error);
             recorder.needs_attention(format!("the backup NAS is not off: {why}"));
             let end = match error {
                 NotDown::CameBack { .. } => StepEnd::Failed,

@@ -9,9 +9,10 @@ use truenas_client::{
     Pool, ReplicationTask, RunningSince, ScanFunction, ScanState, TaskState, TrueNas,
 };
 
-use super::{Outcome, Recorder, Step, StepEnd, StepRecord, failed_to};
+use super::{Outcome, Recorder, Step, StepEnd, StepRecord};
 use crate::clock::Clock;
 use crate::evidence::Fact;
+use crate::sentence;
 
 /// What the guard decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -208,13 +209,16 @@ async fn ask(
             Ok(api) => api
                 .replication_tasks()
                 .await
-                .map_err(|error| failed_to(&error)),
+                .map_err(|error| sentence::failed_to(&error)),
             Err(why) => Err(why.clone()),
         };
         replications.push((nas.to_owned(), tasks));
     }
     let pools = match backup {
-        Ok(api) => api.pools().await.map_err(|error| failed_to(&error)),
+        Ok(api) => api
+            .pools()
+            .await
+            .map_err(|error| sentence::failed_to(&error)),
         Err(why) => Err(why),
     };
     Known {

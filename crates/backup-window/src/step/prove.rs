@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use truenas_client::{ReplicationTask, Snapshot, SnapshotQuery, TrueNas, TrueNasError};
 
-use super::{Recorder, Step, StepEnd, StepRecord, failed_to};
+use super::{Recorder, Step, StepEnd, StepRecord};
 use crate::clock::Clock;
 use crate::evidence::Fact;
 use crate::nas_clock::NasClock;
+use crate::sentence;
 
 /// Looks for tonight's snapshot of every source dataset of the tasks, on the source and on the
 /// target.
@@ -24,7 +25,7 @@ pub async fn run(
     let mut missing = Vec::new();
     match collect(&mut recorder, clock, primary, backup, tasks, backup_ended).await {
         Ok(found) => missing.extend(found),
-        Err(error) => return recorder.end(StepEnd::Failed, failed_to(&error)),
+        Err(error) => return recorder.end(StepEnd::Failed, sentence::failed_to(&error)),
     }
     if missing.is_empty() {
         let summary = if backup.is_some() {

@@ -10,10 +10,11 @@ use truenas_client::{
     VerdictInput, judge,
 };
 
-use super::{Recorder, Step, StepEnd, StepRecord, failed_to, time_left};
+use super::{Recorder, Step, StepEnd, StepRecord, time_left};
 use crate::clock::Clock;
 use crate::evidence::Fact;
 use crate::nas_clock::NasClock;
+use crate::sentence;
 
 /// What to wait for, and how long.
 #[derive(Debug, Clone)]
@@ -47,11 +48,11 @@ pub async fn run(
             }
             Err(error) if error.is_retryable() => {
                 // A NAS that restarts its middleware answers again in a moment.
-                let what = failed_to(&error);
+                let what = sentence::failed_to(&error);
                 tracing::warn!("{what}");
                 what
             }
-            Err(error) => return recorder.end(StepEnd::Failed, failed_to(&error)),
+            Err(error) => return recorder.end(StepEnd::Failed, sentence::failed_to(&error)),
         };
         let Some(remaining) = time_left(options.deadline, started) else {
             return recorder.end(

@@ -2,9 +2,10 @@
 
 use remote_shutdown::{Outcome as ShutdownOutcome, RemoteShutdown};
 
-use super::{Recorder, Step, StepEnd, StepRecord, failed_to};
+use super::{Recorder, Step, StepEnd, StepRecord};
 use crate::clock::Clock;
 use crate::evidence::Fact;
+use crate::sentence;
 
 /// Sends the command. Whether it worked is for the next step to find out: a connection that breaks
 /// during a power-off proves neither.
@@ -37,7 +38,7 @@ pub async fn run(clock: &dyn Clock, shutdown: &dyn RemoteShutdown) -> StepRecord
             )
         }
         Err(error) => {
-            let why = failed_to(&error);
+            let why = sentence::failed_to(&error);
             recorder.needs_attention(format!("the backup NAS is still on: {why}"));
             recorder.end(
                 StepEnd::Failed,

@@ -17,10 +17,11 @@ use tokio_util::sync::CancellationToken;
 
 use self::running::Running;
 use self::saving::Saving;
-use super::{Outcome, Recorder, SavedStack, Step, StepEnd, StepRecord, chain, failed_to};
+use super::{Outcome, Recorder, SavedStack, Step, StepEnd, StepRecord};
 use crate::clock::Clock;
 use crate::evidence::Fact;
 use crate::mount::{Mounted, NotMounted};
+use crate::sentence;
 use crate::window::Night;
 
 /// The machine whose stacks are backed up, and the NAS path that they go to.
@@ -135,30 +136,30 @@ pub async fn run(
             StepEnd::Refused,
             format!(
                 "nothing was stopped, because the NAS is not there: {}",
-                chain(&why)
+                sentence::of(&why)
             ),
         );
     }
     let engine = match host.engine().await {
         Ok(engine) => engine,
-        Err(error) => return recorder.end(StepEnd::Failed, failed_to(&error)),
+        Err(error) => return recorder.end(StepEnd::Failed, sentence::failed_to(&error)),
     };
     if let Err(error) = finish_earlier_outage(&mut recorder, engine.as_ref(), host, options).await {
         return recorder.end(StepEnd::Failed, error);
     }
     let store = match host.store().await {
         Ok(store) => store,
-        Err(error) => return recorder.end(StepEnd::Failed, failed_to(&error)),
+        Err(error) => return recorder.end(StepEnd::Failed, sentence::failed_to(&error)),
     };
     let containers = match engine.containers().await {
         Ok(containers) => containers,
-        Err(error) => return recorder.end(StepEnd::Failed, failed_to(&error)),
+        Err(error) => return recorder.end(StepEnd::Failed, sentence::failed_to(&error)),
     };
     let before = Running::of(&containers);
     let stacks = find_stacks(containers);
     let plan = match plan_found(engine.as_ref(), &stacks, options).await {
         Ok(plan) => plan,
-        Err(error) => return recorder.end(StepEnd::Failed, failed_to(&error)),
+        Err(error) => return recorder.end(StepEnd::Failed, sentence::failed_to(&error)),
     };
     for warning in &plan.warnings {
         recorder.needs_attention(warning.clone());
@@ -218,7 +219,7 @@ async fn finish_earlier_outage(
         }
         Err(error) => Err(format!(
             "an earlier run left stacks stopped, and nothing else is stopped before they run: {}",
-            failed_to(&error)
+            sentence::failed_to(&error)
         )),
     }
 }
@@ -245,7 +246,7 @@ async fn see_everything_run_again(
         }
         Err(error) => recorder.needs_attention(format!(
             "whether everything runs again is not known: {}",
-            failed_to(&error)
+            sentence::failed_to(&error)
         )),
     }
 }

@@ -11,9 +11,10 @@ use wol::{WakeRequest, Waker};
 
 pub use all_of::AllOf;
 
-use super::{Outcome, Recorder, Step, StepEnd, StepRecord, failed_to, time_left};
+use super::{Outcome, Recorder, Step, StepEnd, StepRecord, time_left};
 use crate::clock::Clock;
 use crate::evidence::Fact;
+use crate::sentence;
 
 /// How to wake.
 #[derive(Debug, Clone)]
@@ -164,12 +165,15 @@ impl Sender<'_> {
                     .map(|sent| sent.destination.to_string())
                     .collect();
                 for (destination, error) in &report.failed {
-                    tracing::warn!(%destination, "{}", failed_to(error));
+                    tracing::warn!(%destination, "{}", sentence::failed_to(error));
                 }
                 Ok(())
             }
             Err(error) => {
-                let why = format!("no packet left this machine: {}", failed_to(&error));
+                let why = format!(
+                    "no packet left this machine: {}",
+                    sentence::failed_to(&error)
+                );
                 tracing::warn!("{why}");
                 Err(why)
             }

@@ -1,6 +1,7 @@
 //! `backup-window`: the whole night as one supervised run.
 
 mod check;
+mod dry_run;
 mod history;
 
 use ::backup_window::clock::SystemClock;
@@ -57,6 +58,10 @@ struct RunArgs {
     #[arg(long)]
     now: bool,
 
+    /// Show what would be done, and do nothing.
+    #[arg(long)]
+    dry_run: bool,
+
     /// Leave the backup NAS on at the end.
     #[arg(long)]
     keep_up: bool,
@@ -69,6 +74,7 @@ impl Command for BackupWindow {
 
     async fn run(self, session: Session) -> Result<Exit, Failure> {
         match self.action {
+            Action::Run(args) if args.dry_run => dry_run::run(&session, &args).await,
             Action::Run(args) => run(&session, &args).await,
             Action::Check => check::run(&session).await,
             Action::History { date } => history::run(&session, date),

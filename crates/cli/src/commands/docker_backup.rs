@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::session::Session;
 
 pub(super) use run::recover;
+pub(super) use show_plan::describe as describe_plan;
 
 /// Back up Docker stacks, and get them back.
 ///

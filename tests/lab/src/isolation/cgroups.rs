@@ -6,6 +6,11 @@ use std::path::{Path, PathBuf};
 
 use super::lab_id::LabId;
 
+/// The files that say whether a control group is frozen, and what they say when it is not: of the
+/// freezer of version 1 (the kernel's `cgroup-v1/freezer-subsystem.rst`), and of version 2
+/// (`cgroup-v2.rst`).
+const FREEZERS: [(&str, &str); 2] = [("freezer.state", "THAWED"), ("cgroup.freeze", "0")];
+
 /// Where control groups are mounted: one directory with version 2, one for each controller with
 /// version 1.
 pub(super) fn hierarchies() -> Vec<PathBuf> {
@@ -33,16 +38,67 @@ pub(super) fn remove(id: LabId) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes the control groups of labs whose owners are gone.
-pub(super) fn remove_stale() {
+/// Removes the control groups of labs whose owners are gone, as far as they are empty. Returns
+/// whether all are removed.
+pub(super) fn remove_stale() -> bool {
+    // All are tried, whether or not one before could be removed.
+    let failures = stale().filter(|path| remove_tree(path).is_err()).count();
+    failures == 0
+}
+
+/// Whether anything in the lab's control groups is frozen, as the processes of a paused container
+/// are.
+pub(super) fn is_frozen(id: LabId) -> bool {
+    hierarchies()
+        .iter()
+        .any(|hierarchy| !frozen_in(&hierarchy.join(id.name())).is_empty())
+}
+
+/// Lets everything in the lab's control groups go on: with version 1 not even SIGKILL ends what is
+/// frozen.
+pub(super) fn thaw(id: LabId) {
     for hierarchy in hierarchies() {
-        for path in subdirectories(&hierarchy) {
-            if LabId::of_path(&path).is_some_and(|id| !id.owner_lives()) {
-                // Not fatal: what cannot be removed now is tried again by the next lab.
-                let _ = remove_tree(&path);
-            }
-        }
+        thaw_tree(&hierarchy.join(id.name()));
     }
+}
+
+/// As [`thaw`], for the labs whose owners are gone. Returns whether anything was frozen.
+pub(super) fn thaw_stale() -> bool {
+    // All are thawed, whether or not one before was frozen.
+    stale().filter(|path| thaw_tree(path)).count() > 0
+}
+
+/// The control groups of labs whose owners are gone.
+fn stale() -> impl Iterator<Item = PathBuf> {
+    hierarchies()
+        .into_iter()
+        .flat_map(|hierarchy| subdirectories(&hierarchy))
+        .filter(|path| LabId::of_path(path).is_some_and(|id| !id.owner_lives()))
+}
+
+/// Thaws a control group and those beneath it. Returns whether anything was frozen.
+fn thaw_tree(path: &Path) -> bool {
+    let frozen = frozen_in(path);
+    for (file, thawed) in &frozen {
+        // A control group may go meanwhile; all callers come back for what is still frozen.
+        let _ = fs::write(file, thawed);
+    }
+    !frozen.is_empty()
+}
+
+/// The files of a control group and of those beneath it that say that it is frozen, and what to
+/// write to each.
+fn frozen_in(path: &Path) -> Vec<(PathBuf, &'static str)> {
+    let own = FREEZERS
+        .map(|(name, thawed)| (path.join(name), thawed))
+        .into_iter()
+        // Most hierarchies have no such file.
+        .filter(|(file, thawed)| {
+            fs::read_to_string(file).is_ok_and(|state| state.trim_end() != *thawed)
+        });
+    let beneath = subdirectories(path);
+    own.chain(beneath.iter().flat_map(|child| frozen_in(child)))
+        .collect()
 }
 
 /// The files in a control group are the kernel's and go with it; only directories are removed.
@@ -71,7 +127,7 @@ fn subdirectories(path: &Path) -> Vec<PathBuf> {
 mod tests {
     use std::path::PathBuf;
 
-    use super::{cgroup_mount, remove_tree};
+    use super::{cgroup_mount, frozen_in, remove_tree, thaw_tree};
 
     #[test]
     fn mounts_of_control_groups_are_told_from_others() {
@@ -89,6 +145,34 @@ mod tests {
         let other = "22 1 0:20 / /proc rw,nosuid shared:5 - proc proc rw";
         assert_eq!(cgroup_mount(other), None);
         assert_eq!(cgroup_mount(""), None);
+    }
+
+    #[test]
+    fn all_that_is_frozen_in_a_tree_is_thawed() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("root");
+        std::fs::create_dir_all(root.join("a/b")).unwrap();
+        for (file, state) in [
+            ("freezer.state", "THAWED\n"),
+            ("a/freezer.state", "FREEZING\n"),
+            ("a/b/freezer.state", "FROZEN\n"),
+            ("a/cgroup.freeze", "0\n"),
+            ("a/b/cgroup.freeze", "1\n"),
+        ] {
+            std::fs::write(root.join(file), state).unwrap();
+        }
+        assert_eq!(
+            frozen_in(&root),
+            [
+                (root.join("a/freezer.state"), "THAWED"),
+                (root.join("a/b/freezer.state"), "THAWED"),
+                (root.join("a/b/cgroup.freeze"), "0"),
+            ]
+        );
+        assert!(thaw_tree(&root));
+        assert_eq!(frozen_in(&root), []);
+        assert!(!thaw_tree(&root));
+        assert!(!thaw_tree(&root.join("not there")));
     }
 
     #[test]

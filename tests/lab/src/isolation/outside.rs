@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -18,6 +19,13 @@ use super::namespaces::Namespaces;
 use super::programs::Tools;
 use super::signals::OpenLab;
 use super::{cgroups, mark, processes};
+
+/// How long to wait before something is looked at again.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How often control groups are tried to be removed: processes that were just killed leave them
+/// with a little delay.
+const ATTEMPTS: u32 = 100;
 
 /// What becomes of what the program inside prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +102,7 @@ async fn run_to_the_end(
     limit: Option<Duration>,
 ) -> Result<Ended, Failure> {
     let mut open = OpenLab::new();
-    let lab = Lab::new()?;
+    let lab = Lab::new().await?;
     let result = lab.run(&mut open, tools, arguments, output, limit).await;
     lab.clean_up().await;
     result
@@ -109,9 +117,9 @@ struct Lab {
 }
 
 impl Lab {
-    fn new() -> Result<Self, Failure> {
+    async fn new() -> Result<Self, Failure> {
         remove_stale_directories();
-        cgroups::remove_stale();
+        remove_stale_cgroups().await;
         let id = LabId::new();
         let directory = std::env::temp_dir().join(id.name());
         fs::DirBuilder::new()
@@ -146,24 +154,26 @@ impl Lab {
             .spawn()
             .map_err(system(format!("run {} again", program.display())))?;
 
+        let unshare = child.id();
         let (mut printed, mut complained) = (Vec::new(), Vec::new());
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         // The pipes end with the last process inside, and that is gone when PID 1 is.
-        let to_the_end = async {
+        // Boxed for the buffers in it, which would be copied into each future around it.
+        let to_the_end = Box::pin(async {
             let (status, (), ()) = tokio::join!(
                 child.wait(),
                 read_all(stdout, &mut printed),
                 read_all(stderr, &mut complained),
             );
             status
-        };
+        });
         let ended = tokio::select! {
-            status = to_the_end => Ok(status),
+            status = self.thawing_at_its_end(unshare, to_the_end) => Ok(status),
             signal = open.interrupted() => Err(Failure::Interrupted(signal)),
             limit = passed(limit) => Err(Failure::TooLong { limit, output: String::new() }),
         };
         if ended.is_err() {
-            kill_all_inside(&mut child).await;
+            self.kill_all_inside(&mut child).await;
         }
         printed.append(&mut complained);
         let output = String::from_utf8_lossy(&printed).into_owned();
@@ -181,12 +191,46 @@ impl Lab {
     async fn clean_up(self) {
         // Not recursively: what lies in it is none of the lab's.
         let _ = fs::remove_dir(&self.directory);
-        // Processes that were just killed leave their control groups with a little delay.
-        for _ in 0..100 {
+        for _ in 0..ATTEMPTS {
+            cgroups::thaw(self.id);
             if cgroups::remove(self.id).is_ok() {
                 break;
             }
-            sleep(Duration::from_millis(50)).await;
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Kills PID 1 of the namespaces and waits for `unshare` to report its end, because only then is
+    /// everything inside gone: the kernel ends the others before it lets PID 1 go. Killing `unshare`
+    /// would do the same, but without a way to know when it is done.
+    async fn kill_all_inside(&self, unshare: &mut Child) {
+        let id = unshare.id();
+        for init in id.map(processes::children).unwrap_or_default() {
+            if let Some(pid) = i32::try_from(init).ok().and_then(Pid::from_raw) {
+                // It may have ended by itself.
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+        let all_gone = self.thawing_at_its_end(id, unshare.wait());
+        if timeout(Duration::from_secs(5), all_gone).await.is_err() {
+            // It had no child yet, or is not to be reached in a gentler way.
+            let _ = unshare.kill().await;
+        }
+    }
+
+    /// Waits for the end of the lab, and does what lets it come: a process in a frozen control group
+    /// does not end when it is killed, and PID 1 of the namespaces waits for it. What is frozen while
+    /// the lab still runs is left alone.
+    async fn thawing_at_its_end<F: Future>(&self, unshare: Option<u32>, end: F) -> F::Output {
+        let mut end = pin!(end);
+        loop {
+            if let Ok(output) = timeout(LOOK_EVERY, &mut end).await {
+                return output;
+            }
+            // Not just once: whoever froze it may do so again until it is killed itself.
+            if cgroups::is_frozen(self.id) && is_ending(unshare) {
+                cgroups::thaw(self.id);
+            }
         }
     }
 }
@@ -211,23 +255,23 @@ async fn passed(limit: Option<Duration>) -> Duration {
     }
 }
 
-/// Kills PID 1 of the namespaces and waits for `unshare` to report its end, because only then is
-/// everything inside gone: the kernel ends the others before it lets PID 1 go. Killing `unshare` would
-/// do the same, but without a way to know when it is done.
-async fn kill_all_inside(unshare: &mut Child) {
-    let inits = unshare.id().map(processes::children).unwrap_or_default();
-    for init in inits {
-        if let Some(pid) = i32::try_from(init).ok().and_then(Pid::from_raw) {
-            // It may have ended by itself.
-            let _ = kill_process(pid, Signal::KILL);
+/// Whether PID 1 of the namespaces, the only child of `unshare`, is about to end or has ended. So it
+/// is, too, when `unshare` has gone before it.
+fn is_ending(unshare: Option<u32>) -> bool {
+    let inits = unshare.map(processes::children).unwrap_or_default();
+    inits.into_iter().all(processes::is_ending)
+}
+
+async fn remove_stale_cgroups() {
+    let mut thawed = false;
+    for _ in 0..ATTEMPTS {
+        thawed |= cgroups::thaw_stale();
+        // What cannot be removed is tried again by the next lab. Only what was frozen is waited for:
+        // it has been killed already, and ends now.
+        if cgroups::remove_stale() || !thawed {
+            break;
         }
-    }
-    if timeout(Duration::from_secs(5), unshare.wait())
-        .await
-        .is_err()
-    {
-        // It had no child yet, or is not to be reached in a gentler way.
-        let _ = unshare.kill().await;
+        sleep(LOOK_EVERY).await;
     }
 }
 

@@ -6,12 +6,22 @@ use std::fs;
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     parent: u32,
+    exiting: bool,
     started: u64,
 }
+
+/// `PF_EXITING` of the kernel's `include/linux/sched.h`.
+const EXITING: u64 = 0x4;
 
 /// When the process started, in clock ticks since boot; `None` if there is none.
 pub(super) fn started(pid: u32) -> Option<u64> {
     stat(pid).map(|stat| stat.started)
+}
+
+/// Whether the process is about to end, or has ended: its own code does not run any more, though
+/// it may take for ever, as PID 1 of a namespace does that waits for the others in it.
+pub(super) fn is_ending(pid: u32) -> bool {
+    stat(pid).is_none_or(|stat| stat.exiting)
 }
 
 /// The processes whose parent is this one.
@@ -34,15 +44,17 @@ fn stat(pid: u32) -> Option<Stat> {
 fn parse_stat(text: &str) -> Option<Stat> {
     let (_, rest) = text.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    let flags: u64 = fields.get(6)?.parse().ok()?;
     Some(Stat {
         parent: fields.get(1)?.parse().ok()?,
+        exiting: flags & EXITING != 0,
         started: fields.get(19)?.parse().ok()?,
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Stat, children, parse_stat, started};
+    use super::{Stat, children, is_ending, parse_stat, started};
 
     #[test]
     fn names_with_spaces_and_parentheses_do_not_shift_the_fields() {
@@ -51,9 +63,12 @@ mod tests {
             parse_stat(text),
             Some(Stat {
                 parent: 7,
+                exiting: false,
                 started: 98765
             })
         );
+        let exiting = parse_stat(&text.replace("4194560", "4194564")).unwrap();
+        assert!(exiting.exiting);
         assert_eq!(parse_stat("42 (a"), None);
         assert_eq!(parse_stat("42 (a) S 7 42"), None);
     }
@@ -66,8 +81,10 @@ mod tests {
             .unwrap();
         assert!(children(std::process::id()).contains(&child.id()));
         assert!(started(child.id()) >= started(std::process::id()));
+        assert!(!is_ending(child.id()));
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(!children(std::process::id()).contains(&child.id()));
+        assert!(is_ending(child.id()));
     }
 }

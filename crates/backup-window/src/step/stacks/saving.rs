@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::{DockerHost, Permission, StacksOptions, problems, sources};
 use crate::clock::Clock;
 use crate::evidence::Fact;
-use crate::step::{Recorder, SavedStack, StepEnd, chain, failed_to};
+use crate::sentence;
+use crate::step::{Recorder, SavedStack, StepEnd};
 use crate::window::Night;
 
 /// What came of saving a stack, with its name.
@@ -81,7 +82,10 @@ impl Saving<'_> {
         }
         match self.host.check_mount() {
             Ok(_) => Ok(()),
-            Err(why) => Err((StepEnd::Failed, format!("the NAS is gone: {}", chain(&why)))),
+            Err(why) => Err((
+                StepEnd::Failed,
+                format!("the NAS is gone: {}", sentence::of(&why)),
+            )),
         }
     }
 
@@ -174,7 +178,7 @@ impl Saving<'_> {
                 Err(error) => {
                     self.fail(
                         StepEnd::Failed,
-                        format!("{stack} not saved: {}", failed_to(&error)),
+                        format!("{stack} not saved: {}", sentence::failed_to(&error)),
                     );
                 }
             }

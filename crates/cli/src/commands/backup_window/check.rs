@@ -3,13 +3,13 @@
 use backup_window::config::Config;
 use backup_window::exit::Exit;
 use backup_window::mount;
+use backup_window::sentence;
 use backup_window::setup::{self, ConfiguredHost, connect_engine};
-use backup_window::step::failed_to;
 use docker_stacks::Engine;
 use serde::Serialize;
 use truenas_client::TrueNas;
 
-use crate::failure::{Failure, sentence};
+use crate::failure::Failure;
 use crate::session::Session;
 use crate::tonight;
 
@@ -59,7 +59,7 @@ async fn engine(config: &Config) -> Checked {
             .map(|version| format!("{} is version {}", engine.endpoint(), version.version)),
         Err(error) => Err(error),
     };
-    checked("engine", found.map_err(|error| failed_to(&error)))
+    checked("engine", found.map_err(|error| sentence::failed_to(&error)))
 }
 
 fn mounted(config: &Config) -> Result<Checked, Failure> {
@@ -75,7 +75,7 @@ fn mounted(config: &Config) -> Result<Checked, Failure> {
                 mounted.mount_point.display()
             )
         })
-        .map_err(|error| sentence(&error));
+        .map_err(|error| sentence::of(&error));
     Ok(checked("NAS path", found))
 }
 
@@ -86,7 +86,7 @@ async fn primary(config: &Config) -> Result<Checked, Failure> {
         .map_err(|error| Failure::usage(&error))?
         .replication_tasks;
     let found = match nas.replication_tasks().await {
-        Err(error) => Err(failed_to(&error)),
+        Err(error) => Err(sentence::failed_to(&error)),
         Ok(tasks) => match wanted
             .iter()
             .find(|name| !tasks.iter().any(|task| task.name == **name))

@@ -58,7 +58,8 @@ pub(super) async fn check_names(
     }
 }
 
-fn describe(plan: &Plan) -> String {
+/// The plan as a table.
+pub(crate) fn describe(plan: &Plan) -> String {
     let mut rows = Vec::new();
     for (index, group) in plan.groups.iter().enumerate() {
         for stack in &group.stacks {
