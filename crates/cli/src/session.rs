@@ -27,6 +27,10 @@ impl Session {
         })
     }
 
+    pub(crate) fn global(&self) -> &Global {
+        &self.global
+    }
+
     pub(crate) fn signals(&self) -> &Signals {
         &self.signals
     }

@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand};
 use jiff::civil::Date;
 use wol::UdpWaker;
 
-use super::docker_backup;
+use super::docker_backup::{self, Watcher};
 use crate::args::{EXIT_CODES, Global};
 use crate::command::Command;
 use crate::failure::Failure;
@@ -50,6 +50,9 @@ enum Action {
     },
     /// Start what a run that was killed left stopped.
     Recover,
+    /// Watch a run, and start what it stopped if it is killed. Runs start this by themselves.
+    #[command(hide = true)]
+    Watch,
 }
 
 #[derive(Debug, Args)]
@@ -79,6 +82,7 @@ impl Command for BackupWindow {
             Action::Check => check::run(&session).await,
             Action::History { date } => history::run(&session, date),
             Action::Recover => docker_backup::recover(&session).await,
+            Action::Watch => docker_backup::watch(&session).await,
         }
     }
 }
@@ -90,6 +94,7 @@ async fn run(session: &Session, args: &RunArgs) -> Result<Exit, Failure> {
     let (homelab, options) =
         put_together(&config, &state, args).map_err(|error| Failure::usage(&error))?;
     let _lock = tonight::lock(&state, "backup-window run")?;
+    let watcher = Watcher::start(session, &state).await?;
     let report = night::run(
         &homelab,
         &options,
@@ -97,8 +102,9 @@ async fn run(session: &Session, args: &RunArgs) -> Result<Exit, Failure> {
         &state.history(),
         session.cancelled(),
     )
-    .await
-    .map_err(|error| Failure::failed(&error))?;
+    .await;
+    watcher.done().await;
+    let report = report.map_err(|error| Failure::failed(&error))?;
     let time_zone = tonight::time_zone(Some(&config));
     session
         .output()

@@ -4,6 +4,7 @@ mod repository;
 mod restore;
 mod run;
 mod show_plan;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ use crate::session::Session;
 
 pub(super) use run::recover;
 pub(super) use show_plan::describe as describe_plan;
+pub(super) use watch::{Watcher, watch};
 
 /// Back up Docker stacks, and get them back.
 ///
@@ -56,6 +58,9 @@ enum Action {
     },
     /// Start what a run that was killed left stopped.
     Recover,
+    /// Watch a run, and start what it stopped if it is killed. Runs start this by themselves.
+    #[command(hide = true)]
+    Watch,
 }
 
 #[derive(Debug, Args)]
@@ -113,6 +118,7 @@ impl Command for DockerBackup {
             Action::Restore(args) => restore::run(&session, args).await,
             Action::Verify { read_data } => repository::verify(&session, read_data).await,
             Action::Recover => run::recover(&session).await,
+            Action::Watch => watch(&session).await,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Starting again what ran before, and watching until it does.
 
+mod judge;
+
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -8,11 +10,17 @@ use super::{ContainerReport, OutageOptions, StartEnd, StopEnd, explain};
 use crate::{
     engine::{Engine, EngineError, EngineErrorKind, Stopped},
     journal::{RecordedContainer, Was},
-    model::{Container, ContainerRef, ContainerState, Health},
+    model::{Container, ContainerRef, ContainerState},
 };
+use judge::{Look, judge};
 
 /// How long an engine may take to kill what did not stop in its grace time.
 const KILL_MARGIN: Duration = Duration::from_secs(5);
+
+/// How long the others wait, in a recovery, for a container whose stop may be under way. Nearly all
+/// stops are over by then. It may also be that no stop was asked for: then the others must not stay
+/// down for the whole of a grace time, and the one that was waited for runs in any case.
+const FALL_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How much longer than the first the longest pause between two attempts is.
 const LONGEST_PAUSE_FACTOR: u32 = 16;
@@ -27,6 +35,8 @@ pub(super) struct Slot {
     down_since: Option<Instant>,
     /// Until then, a stop that was asked for may still take effect.
     may_fall_until: Option<Instant>,
+    /// From then on, the others no longer wait for it: whether a stop was asked for is not known.
+    give_way_at: Option<Instant>,
     start_asked: bool,
     up_at: Option<Instant>,
     attempts: u32,
@@ -42,6 +52,7 @@ impl Slot {
             stop: StopEnd::NotAsked,
             down_since: None,
             may_fall_until: None,
+            give_way_at: None,
             start_asked: false,
             up_at: None,
             attempts: 0,
@@ -74,8 +85,20 @@ impl Slot {
     }
 
     /// A stop may be under way of which the end was not seen.
-    pub(super) fn expect_fall(&mut self) {
+    fn expect_fall(&mut self) {
         self.may_fall_until = Some(Instant::now() + self.record.grace + KILL_MARGIN);
+    }
+
+    /// The same, when it is not even known whether the stop was asked for.
+    fn suspect_fall(&mut self) {
+        self.expect_fall();
+        self.give_way_at = Some(Instant::now() + FALL_PATIENCE);
+    }
+
+    /// Whether the others no longer wait for it; asked until it is, and then never again.
+    fn gives_way(&mut self) -> bool {
+        let due = |at: &mut Instant| Instant::now() >= *at;
+        self.give_way_at.take_if(due).is_some()
     }
 
     /// What must still be started, if it does not run. What was deleted is not: nobody could.
@@ -119,15 +142,6 @@ impl Slot {
     }
 }
 
-/// What one look at a container says.
-#[derive(Debug, PartialEq, Eq)]
-enum Look {
-    Done(StartEnd),
-    Wait,
-    /// It does not run, or stands still: raise it again.
-    Fallen(String),
-}
-
 /// What one attempt to raise a container came to.
 enum Raise {
     Up,
@@ -157,6 +171,11 @@ impl<'a> BringBack<'a> {
     /// every slot has its end.
     pub(super) async fn bring_back(&mut self, slots: &mut [Slot]) {
         for slot in slots.iter_mut().rev() {
+            self.raise(slot).await;
+        }
+        // Those that gave way to the others.
+        let left = |slot: &&mut Slot| slot.up_at.is_none() && slot.end.is_none();
+        for slot in slots.iter_mut().rev().filter(left) {
             self.raise(slot).await;
         }
         loop {
@@ -197,14 +216,15 @@ impl<'a> BringBack<'a> {
             self.away_since = None;
             if now.state.is_active() {
                 if now.started_at == slot.record.started_at {
-                    slot.expect_fall();
+                    slot.suspect_fall();
                 }
                 return;
             }
         }
     }
 
-    /// Starts one container, as often as it takes or is allowed.
+    /// Starts one container, as often as it takes or is allowed. Leaves without an end, and not
+    /// up, the one that gives way to the others.
     async fn raise(&mut self, slot: &mut Slot) {
         let mut pause = self.options.retry_pause;
         loop {
@@ -219,6 +239,9 @@ impl<'a> BringBack<'a> {
                 }
                 Ok(Raise::MayFall) => {
                     self.away_since = None;
+                    if slot.gives_way() {
+                        return;
+                    }
                     sleep(self.options.poll).await;
                     continue;
                 }
@@ -360,39 +383,5 @@ impl<'a> BringBack<'a> {
                 ),
             },
         });
-    }
-}
-
-/// Judges what a container does after its start.
-fn judge(now: &Container, slot: &Slot, options: &OutageOptions) -> Look {
-    let up_for = slot.up_at.map_or(Duration::ZERO, |at| at.elapsed());
-    let untouched = !slot.start_asked;
-    match (now.state, slot.record.was) {
-        (ContainerState::Running | ContainerState::Paused, Was::Paused)
-        | (ContainerState::Running | ContainerState::Restarting, Was::Restarting) => {
-            Look::Done(StartEnd::Running)
-        }
-        (ContainerState::Running, _) if now.has_health_check => match now.health {
-            Some(Health::Healthy) => Look::Done(StartEnd::Healthy),
-            health if untouched || up_for >= options.healthy_within => {
-                let health = health.map_or_else(|| "unknown".to_owned(), |h| h.to_string());
-                Look::Done(StartEnd::Unhealthy {
-                    why: format!(
-                        "its health is '{health}' {} s after its start",
-                        up_for.as_secs()
-                    ),
-                })
-            }
-            _ => Look::Wait,
-        },
-        (ContainerState::Running, _) if untouched || up_for >= options.settle => {
-            Look::Done(StartEnd::Running)
-        }
-        (ContainerState::Running, _) => Look::Wait,
-        (ContainerState::Restarting, _) if up_for < options.healthy_within => Look::Wait,
-        (ContainerState::Restarting, _) => Look::Done(StartEnd::Failed {
-            why: "it ends again and again after its start (see docker logs)".to_owned(),
-        }),
-        (state, _) => Look::Fallen(format!("it is {state} after its start (see docker logs)")),
     }
 }

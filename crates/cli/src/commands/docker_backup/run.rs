@@ -7,6 +7,7 @@ use backup_window::step::stacks::{self, DockerHost, Permission};
 use docker_stacks::{FileJournal, RecoveryReport};
 
 use super::show_plan::check_names;
+use super::watch::Watcher;
 use crate::failure::{Failure, failed_to};
 use crate::session::Session;
 use crate::tonight;
@@ -30,7 +31,9 @@ pub(super) async fn run(session: &Session, only: Vec<String>, now: bool) -> Resu
         check_names(engine.as_ref(), &options).await?;
     }
     let _lock = tonight::lock(&state, "docker-backup run")?;
+    let watcher = Watcher::start(session, &state).await?;
     let record = stacks::run(&SystemClock, &host, &night, &options, session.cancelled()).await;
+    watcher.done().await;
     tonight::remember(&state, &night, &record)?;
     session
         .output()
@@ -58,7 +61,8 @@ pub(crate) async fn recover(session: &Session) -> Result<Exit, Failure> {
     })
 }
 
-fn describe(report: Option<&RecoveryReport>) -> String {
+/// What a recovery did, for people.
+pub(super) fn describe(report: Option<&RecoveryReport>) -> String {
     let Some(report) = report else {
         return "nothing was left stopped".to_owned();
     };

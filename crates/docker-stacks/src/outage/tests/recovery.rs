@@ -52,9 +52,54 @@ async fn a_process_that_died_in_a_stop_is_made_good_when_the_stop_has_ended() {
     lab.engine.go_away_for(3);
     let report = recover_in(&lab).await.unwrap();
     assert_eq!(report.not_running, []);
-    assert_eq!(lab.calls(), "-a -b +b +a");
+    assert_eq!(lab.calls(), "-a -b +a +b", "a does not wait for ever");
     sleep(60 * SECOND).await;
     assert!(lab.all_run());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_ends_soon_keeps_the_order() {
+    let lab = Lab::new();
+    lab.behave(
+        "b",
+        &Behaviour {
+            stops_after: 2 * SECOND,
+            ..Behaviour::default()
+        },
+    );
+    die_after(&lab, SECOND).await;
+    assert_eq!(recover_in(&lab).await.unwrap().not_running, []);
+    assert_eq!(lab.calls(), "-a -b +b +a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_was_never_asked_for_keeps_nobody_down() {
+    let lab = Lab::new();
+    let group = lab.group().await;
+    lab.engine.set_latency(SECOND);
+    let work = async {};
+    let outage = outage(
+        &*lab.engine,
+        &lab.journal,
+        &group,
+        BEGUN_AT,
+        &lab.options,
+        pending(),
+        work,
+    );
+    // Three looks and a stop take 4 s; the second stop has not reached the engine.
+    let died = tokio::time::timeout(SECOND * 9 / 2, outage);
+    assert!(died.await.is_err());
+    assert_eq!(lab.calls(), "-a");
+    lab.engine.set_latency(Duration::ZERO);
+    assert!(
+        tokio::time::timeout(5 * SECOND, recover_in(&lab))
+            .await
+            .is_err(),
+        "b may still fall"
+    );
+    assert!(lab.all_run());
+    assert_eq!(lab.owed(), ["a", "b", "c"]);
 }
 
 #[tokio::test(start_paused = true)]
