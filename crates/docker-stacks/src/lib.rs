@@ -17,6 +17,7 @@
 //! let stacks = find_stacks(engine.containers().await?);
 //! let rules = PlanRules {
 //!     exclude: vec!["volume:portainer_data".parse()?],
+//!     own_container: docker_stacks::detect_own_container(),
 //!     ..PlanRules::default()
 //! };
 //! let plan = plan(&stacks, &engine.volumes().await?, &rules);
@@ -61,6 +62,7 @@ mod find;
 mod journal;
 mod model;
 mod outage;
+mod own;
 mod plan;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -83,7 +85,8 @@ pub use outage::{
     ContainerReport, NotRunning, OutageOptions, OutageReport, RecoverError, RecoveryReport,
     StartEnd, StopEnd, WorkEnd, outage, recover,
 };
+pub use own::{OwnContainer, detect_own_container, own_container};
 pub use plan::{
-    Exclusion, ExclusionError, GroupPlan, MountDecision, MountPlan, Plan, PlanRules, StackDecision,
-    StackPlan, plan,
+    Dependency, Exclusion, ExclusionError, GroupPlan, Inclusion, InclusionError, MountDecision,
+    MountPlan, Plan, PlanRules, StackDecision, StackPlan, StartCondition, plan,
 };

@@ -4,7 +4,11 @@ mod data;
 mod decide;
 mod exclusion;
 mod group;
+mod inclusion;
+pub(crate) mod labels;
+mod mounts;
 mod order;
+mod own;
 
 use std::path::PathBuf;
 
@@ -12,19 +16,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     find::{Stack, StackKind},
-    model::{ContainerId, ContainerRef, Mount, StackName, Volume},
+    model::{ContainerRef, Mount, StackName, Volume},
+    own::OwnContainer,
 };
 
 pub use exclusion::{Exclusion, ExclusionError};
+pub use inclusion::{Inclusion, InclusionError};
+pub use order::{Dependency, StartCondition};
 
 /// What the configuration says about stopping and copying.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PlanRules {
     /// What is left alone.
     pub exclude: Vec<Exclusion>,
+    /// What is copied although the rules would not.
+    pub include: Vec<Inclusion>,
     /// The container that this program runs in, if it does: stopping it would end the outage
-    /// without a start.
-    pub own_container: Option<ContainerId>,
+    /// without a start. [`detect_own_container`](crate::detect_own_container) finds it out.
+    pub own_container: Option<OwnContainer>,
 }
 
 /// What a night does with every stack.
@@ -47,6 +56,10 @@ pub struct GroupPlan {
     /// Only what was active is here: running, paused, or between two runs (a container that its
     /// restart policy is about to run again would begin to write in the middle of the copy).
     pub stop_order: Vec<ContainerRef>,
+    /// What the containers of `stop_order` wait for at their start. Each one's `needs` comes later
+    /// in that order, so that nothing waits in a circle: where the containers' own wishes make
+    /// one, those that the order cannot keep are left out, and a warning says so.
+    pub dependencies: Vec<Dependency>,
 }
 
 /// What a night does with one stack.
@@ -128,7 +141,11 @@ pub enum MountDecision {
 ///   to it or it belongs to the project's own directory; what belongs to the system is not.
 /// - A stack with nothing to copy is not stopped, one of which nothing runs neither.
 /// - Containers that the engine deletes when they stop (`--rm`) are never stopped, nor is the one
-///   that this program runs in.
+///   that this program runs in, with its stack and the containers whose namespaces they need.
+/// - A container's labels have their say: `backup-window.enable` (`false`: neither stopped nor
+///   copied), `backup-window.stop` (`false`: copied live) and `backup-window.stop-timeout` (such as
+///   `2m`). A wrong value, or another label of that family, is a warning.
+/// - [`PlanRules::include`] overrules what is said here of mounts, but no exclusion.
 /// - Stacks whose copied data overlaps, or that live in each other's namespaces, form a group.
 #[must_use]
 pub fn plan(stacks: &[Stack], volumes: &[Volume], rules: &PlanRules) -> Plan {
@@ -142,8 +159,10 @@ pub fn plan(stacks: &[Stack], volumes: &[Volume], rules: &PlanRules) -> Plan {
                 .filter(|&&index| decided[index].plan.decision.stops())
                 .flat_map(|&index| decided[index].to_stop.iter().copied())
                 .collect();
+            let (stop_order, dependencies) = order::order(stoppable, &mut warnings);
             GroupPlan {
-                stop_order: order::stop_order(stoppable, &mut warnings),
+                stop_order,
+                dependencies,
                 stacks: members
                     .iter()
                     .map(|&index| decided[index].plan.clone())
@@ -160,6 +179,7 @@ pub fn plan(stacks: &[Stack], volumes: &[Volume], rules: &PlanRules) -> Plan {
             .map(|s| &s.name)
             .cmp(&b.stacks.first().map(|s| &s.name))
     });
+    warnings.extend(inclusion::without_effect(&rules.include, &groups));
     Plan { groups, warnings }
 }
 

@@ -296,3 +296,39 @@ async fn a_pause_that_the_engine_notes_late_is_waited_for() {
     let error = stand_in.engine().unpause(&id()).await.unwrap_err();
     assert_eq!(error.kind(), EngineErrorKind::DeadlinePassed);
 }
+
+/// 500 containers, of which one has gone when it is inspected.
+fn five_hundred(line: &str) -> Option<String> {
+    let path = line.split(' ').nth(1).unwrap_or_default();
+    if path.starts_with("/containers/json") {
+        let all: Vec<String> = (0..500)
+            .map(|n| format!(r#"{{"Id": "{n:064x}"}}"#))
+            .collect();
+        return http(200, &format!("[{}]", all.join(",")));
+    }
+    if path.starts_with("/volumes") {
+        return http(200, r#"{"Volumes": []}"#);
+    }
+    let id = path.split('/').nth(2)?;
+    let number = u32::from_str_radix(id, 16).ok()?;
+    if number == 250 {
+        return http(404, r#"{"message": "no such container"}"#);
+    }
+    // Names that fall as the identifiers rise: the order is not the list's by chance.
+    let name = 999 - number;
+    http(
+        200,
+        &format!(r#"{{"Id": "{id}", "Name": "/c{name}", "State": {{"Status": "running"}}}}"#),
+    )
+}
+
+#[tokio::test]
+async fn five_hundred_containers_cost_one_call_each_and_two_more() {
+    let stand_in = StandIn::new(five_hundred);
+    let engine = stand_in.engine();
+    let containers = engine.containers().await.unwrap();
+    engine.volumes().await.unwrap();
+    assert_eq!(containers.len(), 499);
+    assert!(containers.is_sorted_by(|a, b| a.name < b.name));
+    assert_eq!(stand_in.requests.lock().unwrap().len(), 502);
+}

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use docker_stacks::{EngineAddress, Exclusion};
+use docker_stacks::{EngineAddress, Exclusion, Inclusion};
 use reachability::ProbeSpec;
 use remote_shutdown::{Fingerprint, System};
 use serde::Deserialize;
@@ -45,6 +45,10 @@ pub struct DockerSettings {
     /// or `volume:NAME`.
     #[serde(deserialize_with = "value::list_from_str")]
     pub exclude: Vec<Exclusion>,
+    /// Volumes and directories that are copied although the rules would not: `volume:NAME` or
+    /// `bind:/PATH`.
+    #[serde(deserialize_with = "value::list_from_str")]
+    pub include: Vec<Inclusion>,
     /// How long a container may take to stop before the engine kills it, where the container does
     /// not say so itself.
     #[serde(deserialize_with = "value::duration")]
@@ -59,6 +63,7 @@ impl Default for DockerSettings {
         Self {
             host: EngineAddress::default(),
             exclude: Vec::new(),
+            include: Vec::new(),
             stop_timeout: Duration::from_secs(10),
             healthy_within: Duration::from_mins(2),
         }

@@ -69,7 +69,26 @@ fn every_complaint_names_the_line_and_what_was_expected() {
     insta::assert_snapshot!(complaint("truenas-core", "windows"), @"homelab.toml:28: system: unknown variant `windows`, expected one of `truenas-core`, `truenas-scale`, `truenas-scale-24.10`, `linux-systemd`, `command`");
     insta::assert_snapshot!(complaint("host_key_sha256", "# host_key_sha256"), @"homelab.toml:24: expected either host_key_sha256 (what `ssh-keygen -lf` prints for the NAS's host key) or known_hosts, and not both");
     insta::assert_snapshot!(complaint("[\"192.0.2.255\"]", "[\"192.0.2.300\"]"), @r#"homelab.toml:22: broadcast: use "192.0.2.300" as a destination of magic packets: expected the IPv4 broadcast address of the machine's subnet, with or without a port, such as 192.168.0.255 or 192.168.0.255:9"#);
+    insta::assert_snapshot!(complaint("[repository]", "[docker]\ninclude = [\"/srv/media\"]\n[repository]"), @"homelab.toml:10: include: read '/srv/media' as an inclusion: expected volume:NAME or bind:/ABSOLUTE/PATH");
     insta::assert_snapshot!(complaint("[window]", "[window"), @"homelab.toml:4: unclosed table, expected `]`");
+}
+
+#[test]
+fn what_is_copied_against_the_rules_is_read() {
+    let text = "[docker]\ninclude = [\"volume:nfs_data\", \"bind:/etc/ssl/../letsencrypt/\"]\n";
+    let config = load(text).unwrap();
+    let options = crate::setup::ConfiguredHost::options(
+        &config,
+        Vec::new(),
+        crate::step::stacks::Permission::Now,
+    );
+    let included: Vec<String> = options
+        .rules
+        .include
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(included, ["volume:nfs_data", "bind:/etc/letsencrypt"]);
 }
 
 #[test]

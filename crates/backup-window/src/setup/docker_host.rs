@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use backup_store::{OpenOptions, RusticStore, Store, StoreError};
 use docker_stacks::{
     BollardEngine, Engine, EngineAddress, EngineError, EngineOptions, FileJournal, Journal,
-    OutageOptions, PlanRules,
+    OutageOptions, PlanRules, detect_own_container,
 };
 use secrecy::SecretString;
 
@@ -45,14 +45,16 @@ impl ConfiguredHost {
         })
     }
 
-    /// What to back up and how, as the configuration says it.
+    /// What to back up and how, as the configuration says it. Where this program runs in a
+    /// container, that is found out here, so that it does not stop itself.
     #[must_use]
     pub fn options(config: &Config, only: Vec<String>, permission: Permission) -> StacksOptions {
         let docker = config.docker();
         StacksOptions {
             rules: PlanRules {
                 exclude: docker.exclude.clone(),
-                ..PlanRules::default()
+                include: docker.include.clone(),
+                own_container: detect_own_container(),
             },
             only,
             permission,

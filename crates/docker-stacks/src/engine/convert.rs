@@ -9,7 +9,10 @@ use bollard::models::{
 use jiff::Timestamp;
 
 use super::EngineVersion;
-use crate::model::{Container, ContainerKey, ContainerState, Health, Mount, MountKind, Volume};
+use crate::{
+    model::{Container, ContainerKey, ContainerState, Health, Mount, MountKind, Volume},
+    plan::labels,
+};
 
 /// An answer lacks what every engine sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -78,10 +81,12 @@ fn add_config(container: &mut Container, config: ContainerConfig) {
         .unwrap_or_default()
         .into_iter()
         .collect::<BTreeMap<_, _>>();
-    container.stop_timeout = config
-        .stop_timeout
-        .and_then(|seconds| u64::try_from(seconds).ok())
-        .map(Duration::from_secs);
+    container.stop_timeout = labels::stop_timeout(container).or_else(|| {
+        config
+            .stop_timeout
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .map(Duration::from_secs)
+    });
 }
 
 fn add_host_config(container: &mut Container, host: &HostConfig) {

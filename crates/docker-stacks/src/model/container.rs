@@ -43,7 +43,8 @@ pub struct Container {
     pub auto_remove: bool,
     /// When it was last started.
     pub started_at: Option<Timestamp>,
-    /// How long it asked to be given between SIGTERM and SIGKILL (`stop_grace_period`).
+    /// How long it asked to be given between SIGTERM and SIGKILL: by its label
+    /// `backup-window.stop-timeout`, or else by its configuration (`stop_grace_period`).
     #[serde(with = "seconds::option")]
     pub stop_timeout: Option<Duration>,
     /// It has a health check, its own or its image's.

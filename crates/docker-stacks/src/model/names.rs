@@ -33,6 +33,11 @@ impl ContainerId {
     pub fn short(&self) -> &str {
         self.0.get(..SHORT_ID_CHARACTERS).unwrap_or(&self.0)
     }
+
+    /// Is the other one this, or at least its first twelve characters?
+    pub(crate) fn begins_with(&self, other: &Self) -> bool {
+        self == other || (other.0.len() >= SHORT_ID_CHARACTERS && self.0.starts_with(&other.0))
+    }
 }
 
 impl fmt::Display for ContainerId {

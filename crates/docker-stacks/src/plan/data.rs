@@ -2,11 +2,14 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::{Exclusion, MountDecision};
+use super::{MountDecision, PlanRules};
 use crate::model::{Mount, MountKind, Volume};
 
-/// Host paths that belong to the system, or are remade at every boot.
-const SYSTEM_PATHS: [&str; 5] = ["/proc", "/sys", "/dev", "/run", "/var/run"];
+/// Host paths that are remade at every boot.
+const SYSTEM_PATHS: [&str; 2] = ["/run", "/var/run"];
+
+/// Host paths whose files are the kernel's words and devices.
+const KERNEL_PATHS: [&str; 3] = ["/proc", "/sys", "/dev"];
 
 /// Host files that containers see so as to agree with the host.
 const SYSTEM_FILES: [&str; 7] = [
@@ -21,6 +24,9 @@ const SYSTEM_FILES: [&str; 7] = [
 
 /// File systems of the `local` driver's `type` option whose data is on another machine.
 const REMOTE_TYPES: [&str; 6] = ["nfs", "nfs4", "cifs", "smb3", "smbfs", "sshfs"];
+
+/// Why something is copied against the rules.
+const BECAUSE_INCLUDED: &str = "because the configuration includes it";
 
 /// What happens to one mount, before anything else is known of its stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,25 +66,27 @@ impl Verdict {
     }
 }
 
-/// Decides about one mount.
+/// Decides about one mount. `stays_mounted` says that its container runs on during the copy.
 pub(super) fn judge(
     mount: &Mount,
     working_dir: Option<&Path>,
     volumes: &[Volume],
-    exclusions: &[Exclusion],
+    rules: &PlanRules,
+    stays_mounted: bool,
 ) -> Verdict {
+    let included = rules.include.iter().any(|wanted| wanted.matches(mount));
     match &mount.kind {
         MountKind::Volume { name, driver } => {
-            if let Some(exclusion) = exclusions.iter().find(|e| e.matches_volume(name)) {
+            if let Some(exclusion) = rules.exclude.iter().find(|e| e.matches_volume(name)) {
                 return Verdict::skip(
                     &mount.source,
                     format!("excluded by the configuration ('{exclusion}')"),
                 );
             }
             let known = volumes.iter().find(|volume| volume.name == *name);
-            judge_volume(mount, driver, known)
+            judge_volume(mount, driver, known, (included, stays_mounted))
         }
-        MountKind::Bind => judge_bind(mount, working_dir, volumes),
+        MountKind::Bind => judge_bind(mount, working_dir, volumes, included),
         MountKind::Tmpfs => Verdict::skip(&mount.source, "in memory: nothing of it is kept"),
         MountKind::Other(kind) => Verdict::skip(
             &mount.source,
@@ -87,12 +95,27 @@ pub(super) fn judge(
     }
 }
 
-fn judge_volume(mount: &Mount, driver: &str, known: Option<&Volume>) -> Verdict {
+fn judge_volume(
+    mount: &Mount,
+    driver: &str,
+    known: Option<&Volume>,
+    (included, stays_mounted): (bool, bool),
+) -> Verdict {
+    // For what is mounted only while a container uses it: after a stop, an empty directory is left.
+    let unless_included = |verdict: Verdict| match (included, stays_mounted) {
+        (false, _) => verdict,
+        (true, true) => Verdict::copy(&mount.source, BECAUSE_INCLUDED),
+        (true, false) => Verdict::skip(
+            &mount.source,
+            "it is mounted only while its container runs: the label backup-window.stop must be \
+             false, so that it is copied live",
+        ),
+    };
     if driver != "local" {
-        return Verdict::uncovered(
+        return unless_included(Verdict::uncovered(
             &mount.source,
             format!("kept by the volume driver '{driver}', which this backup cannot read"),
-        );
+        ));
     }
     let option = |key: &str| {
         known
@@ -102,10 +125,10 @@ fn judge_volume(mount: &Mount, driver: &str, known: Option<&Volume>) -> Verdict 
     };
     let kind = option("type");
     if REMOTE_TYPES.contains(&kind) {
-        return Verdict::skip(
+        return unless_included(Verdict::skip(
             &mount.source,
             format!("its data is on the NAS already (type={kind})"),
-        );
+        ));
     }
     if kind == "tmpfs" {
         return Verdict::skip(&mount.source, "in memory: nothing of it is kept");
@@ -120,19 +143,30 @@ fn judge_volume(mount: &Mount, driver: &str, known: Option<&Volume>) -> Verdict 
         return Verdict::copy(device, "a volume whose data is a directory of this machine");
     }
     if !device.as_os_str().is_empty() {
-        return Verdict::uncovered(
+        return unless_included(Verdict::uncovered(
             &mount.source,
             format!(
                 "its file system ('{}') is mounted only while a container runs",
                 device.display()
             ),
-        );
+        ));
     }
     Verdict::copy(&mount.source, "a volume on this machine")
 }
 
-fn judge_bind(mount: &Mount, working_dir: Option<&Path>, volumes: &[Volume]) -> Verdict {
+fn judge_bind(
+    mount: &Mount,
+    working_dir: Option<&Path>,
+    volumes: &[Volume],
+    included: bool,
+) -> Verdict {
     let source = normal(&mount.source);
+    if let Some(why) = holds_nothing(&source) {
+        return Verdict::skip(&source, why);
+    }
+    if included {
+        return Verdict::copy(&source, BECAUSE_INCLUDED);
+    }
     if let Some(why) = belongs_to_system(&source) {
         return Verdict::skip(&source, why);
     }
@@ -156,13 +190,21 @@ fn judge_bind(mount: &Mount, working_dir: Option<&Path>, volumes: &[Volume]) -> 
     }
 }
 
-fn belongs_to_system(source: &Path) -> Option<&'static str> {
+/// What no configuration can have copied: there is nothing in it to keep, or no end to it.
+fn holds_nothing(source: &Path) -> Option<&'static str> {
     if source == Path::new("/") {
         return Some("the whole machine");
     }
     if source.extension().is_some_and(|ending| ending == "sock") {
         return Some("a socket");
     }
+    KERNEL_PATHS
+        .iter()
+        .any(|path| source.starts_with(path))
+        .then_some("belongs to the system")
+}
+
+fn belongs_to_system(source: &Path) -> Option<&'static str> {
     // Desktops mount removable disks beneath /run/media: somebody's data after all.
     let system = (SYSTEM_PATHS.iter().any(|path| source.starts_with(path))
         && !source.starts_with("/run/media"))
@@ -171,7 +213,7 @@ fn belongs_to_system(source: &Path) -> Option<&'static str> {
 }
 
 /// The same path without `.`, doubled slashes, and `..` where it can be resolved without looking.
-fn normal(path: &Path) -> PathBuf {
+pub(super) fn normal(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
     for part in path.components() {
         match part {

@@ -1,14 +1,16 @@
 //! What happens to each stack, and to each of its mounts.
 
-use std::{collections::BTreeSet, path::Path};
+use std::path::Path;
 
 use super::{
-    MountDecision, MountPlan, PlanRules, StackDecision, StackPlan,
-    data::{self, Verdict},
+    MountDecision, PlanRules, StackDecision, StackPlan, data,
+    labels::{self, Labels},
+    mounts::{Mounts, mounts, stays_mounted, working_dir},
+    own::Own,
 };
 use crate::{
     find::{Stack, StackKind},
-    model::{Container, ContainerId, MountKind, Volume},
+    model::{Container, Volume},
 };
 
 /// A stack's plan, with what the grouping and the ordering still have to know.
@@ -28,68 +30,42 @@ pub(super) fn decide<'a>(
     rules: &PlanRules,
     warnings: &mut Vec<String>,
 ) -> Vec<Decided<'a>> {
-    let protected = protected(stacks, rules);
+    for container in stacks.iter().flat_map(|stack| &stack.containers) {
+        warnings.extend(labels::complaints(container));
+    }
+    let own = Own::find(stacks, rules.own_container.as_ref(), warnings);
     let mut decided: Vec<Decided<'a>> = stacks
         .iter()
-        .map(|stack| decide_stack(stack, volumes, rules, &protected, warnings))
+        .map(|stack| decide_stack(stack, volumes, rules, &own, warnings))
         .collect();
     take_along(&mut decided);
-    warn_of_what_stays_up(&decided, volumes, warnings);
+    warn_of_what_stays_up(&decided, volumes, rules, warnings);
     decided
-}
-
-/// The container that this program runs in, and those whose namespaces it needs to go on.
-fn protected(stacks: &[Stack], rules: &PlanRules) -> BTreeSet<ContainerId> {
-    let all: Vec<&Container> = stacks.iter().flat_map(|stack| &stack.containers).collect();
-    let mut protected = BTreeSet::new();
-    let mut waiting: Vec<&Container> = all
-        .iter()
-        .copied()
-        .filter(|container| rules.own_container.as_ref() == Some(&container.id))
-        .collect();
-    while let Some(container) = waiting.pop() {
-        if !protected.insert(container.id.clone()) {
-            continue;
-        }
-        for (_, key) in container.namespaces() {
-            waiting.extend(all.iter().copied().filter(|other| key.names(other)));
-        }
-    }
-    protected
 }
 
 fn decide_stack<'a>(
     stack: &'a Stack,
     volumes: &[Volume],
     rules: &PlanRules,
-    protected: &BTreeSet<ContainerId>,
+    own: &Own,
     warnings: &mut Vec<String>,
 ) -> Decided<'a> {
-    let excluded = rules
-        .exclude
-        .iter()
-        .find(|exclusion| exclusion.matches_stack(&stack.name));
-    let left_alone = if let Some(exclusion) = excluded {
-        Some(format!("excluded by the configuration ('{exclusion}')"))
-    } else if stack.kind == StackKind::Swarm {
-        warnings.push(format!(
-            "stack {} is a Swarm stack, which cannot be stopped and copied yet: it is left alone",
-            stack.name
-        ));
-        Some("a Swarm stack, which cannot be stopped and copied yet".to_owned())
-    } else {
-        None
-    };
-
-    let mounts = mounts(stack, volumes, rules, left_alone.as_deref(), warnings);
+    let left_alone = why_left_alone(stack, rules, warnings);
+    let Mounts {
+        plans: mounts,
+        needs_stop,
+    } = mounts(stack, volumes, rules, own, left_alone.as_deref(), warnings);
     let to_stop: Vec<&Container> = stack
         .containers
         .iter()
         .filter(|container| {
+            let labels = Labels::of(container);
             left_alone.is_none()
                 && container.state.is_active()
                 && !container.auto_remove
-                && !protected.contains(&container.id)
+                && !own.needs(container)
+                && labels.enable
+                && labels.stop
                 && !rules.exclude.iter().any(|e| e.matches_container(container))
         })
         .collect();
@@ -121,6 +97,11 @@ fn decide_stack<'a>(
             StackDecision::CopyWithoutStop,
             "nothing of it runs".to_owned(),
         )
+    } else if !needs_stop {
+        (
+            StackDecision::CopyWithoutStop,
+            "it is copied live, as its labels ask".to_owned(),
+        )
     } else if to_stop.is_empty() {
         (
             StackDecision::CopyWithoutStop,
@@ -149,114 +130,29 @@ fn decide_stack<'a>(
     }
 }
 
+/// Why nothing of a stack is stopped or copied, if that is so.
+fn why_left_alone(stack: &Stack, rules: &PlanRules, warnings: &mut Vec<String>) -> Option<String> {
+    let mut exclusions = rules.exclude.iter();
+    if let Some(exclusion) = exclusions.find(|exclusion| exclusion.matches_stack(&stack.name)) {
+        return Some(format!("excluded by the configuration ('{exclusion}')"));
+    }
+    let disabled = |container: &Container| !Labels::of(container).enable;
+    if !stack.containers.is_empty() && stack.containers.iter().all(disabled) {
+        return Some("its label backup-window.enable is false".to_owned());
+    }
+    if stack.kind == StackKind::Swarm {
+        warnings.push(format!(
+            "stack {} is a Swarm stack, which cannot be stopped and copied yet: it is left alone",
+            stack.name
+        ));
+        return Some("a Swarm stack, which cannot be stopped and copied yet".to_owned());
+    }
+    None
+}
+
 fn counted(count: usize, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
-}
-
-/// Every source that is mounted into a stack, once.
-fn mounts(
-    stack: &Stack,
-    volumes: &[Volume],
-    rules: &PlanRules,
-    left_alone: Option<&str>,
-    warnings: &mut Vec<String>,
-) -> Vec<MountPlan> {
-    let mut found: Vec<MountPlan> = Vec::new();
-    for container in &stack.containers {
-        let without = if let Some(why) = left_alone {
-            Some(why.to_owned())
-        } else if rules.own_container.as_ref() == Some(&container.id) {
-            Some("this program runs in its container".to_owned())
-        } else {
-            rules
-                .exclude
-                .iter()
-                .find(|e| e.matches_container(container))
-                .map(|e| format!("its container is excluded by the configuration ('{e}')"))
-        };
-        for mount in &container.mounts {
-            let verdict = data::judge(mount, working_dir(stack), volumes, &rules.exclude);
-            let Verdict {
-                mut decision,
-                mut reason,
-                source,
-                uncovered,
-            } = verdict;
-            if let Some(why) = &without {
-                decision = MountDecision::Skip;
-                reason.clone_from(why);
-            } else if uncovered {
-                let warning = format!(
-                    "{} of stack {} is not copied: {reason}",
-                    mount_name(&mount.kind, &mount.source),
-                    stack.name
-                );
-                if !warnings.contains(&warning) {
-                    warnings.push(warning);
-                }
-            }
-            let mut mount = mount.clone();
-            mount.source = source;
-            found.push(MountPlan {
-                container: container.to_ref(),
-                mount,
-                decision,
-                reason,
-            });
-        }
-    }
-    once_each(found)
-}
-
-/// Keeps one mount for each source, preferably one that is copied and that its container writes to;
-/// and copies nothing twice that lies within another copied source.
-fn once_each(mut found: Vec<MountPlan>) -> Vec<MountPlan> {
-    // A stable sort: within the same preference, the order of the containers' names stays.
-    found.sort_by_key(|plan| (plan.decision == MountDecision::Skip, plan.mount.read_only));
-    let mut once: Vec<MountPlan> = Vec::new();
-    for plan in found {
-        let known = !plan.mount.source.as_os_str().is_empty()
-            && once
-                .iter()
-                .any(|other| other.mount.source == plan.mount.source);
-        if !known {
-            once.push(plan);
-        }
-    }
-    let copied: Vec<_> = once
-        .iter()
-        .filter(|plan| plan.decision == MountDecision::Copy)
-        .map(|plan| plan.mount.source.clone())
-        .collect();
-    for plan in &mut once {
-        if plan.decision == MountDecision::Copy
-            && let Some(outer) = copied.iter().find(|source| {
-                plan.mount.source.starts_with(source) && **source != plan.mount.source
-            })
-        {
-            plan.decision = MountDecision::Skip;
-            plan.reason = format!("copied with {}, which holds it", outer.display());
-        }
-    }
-    once.sort_by(|a, b| {
-        (&a.container.name, &a.mount.destination).cmp(&(&b.container.name, &b.mount.destination))
-    });
-    once
-}
-
-fn mount_name(kind: &MountKind, source: &Path) -> String {
-    match kind {
-        MountKind::Volume { name, .. } => format!("volume {name}"),
-        _ => source.display().to_string(),
-    }
-}
-
-fn working_dir(stack: &Stack) -> Option<&Path> {
-    match &stack.kind {
-        StackKind::Compose { working_dir, .. } => working_dir.as_deref(),
-        _ => None,
-    }
 }
 
 /// Stops the stacks that would be cut off by another's restart, until there are no more.
@@ -310,9 +206,37 @@ fn lives_in<'a>(
 }
 
 /// Warns of what runs on although the others are stopped: it may write to what is being copied, or
-/// lose the namespaces that it lives in.
-fn warn_of_what_stays_up(decided: &[Decided<'_>], volumes: &[Volume], warnings: &mut Vec<String>) {
+/// lose the namespaces that it lives in. Who asked to be copied live is only spoken of if that
+/// spoils what others are stopped for.
+fn warn_of_what_stays_up(
+    decided: &[Decided<'_>],
+    volumes: &[Volume],
+    rules: &PlanRules,
+    warnings: &mut Vec<String>,
+) {
     let stopped: Vec<&Container> = stopped(decided).collect();
+    // What is excluded for others is judged here as well: a container may write to it all the same.
+    let rules = PlanRules {
+        exclude: Vec::new(),
+        ..rules.clone()
+    };
+    let judge = |container: &Container, stack: &Stack| {
+        let mut sources = Vec::new();
+        for mount in container.mounts.iter().filter(|mount| !mount.read_only) {
+            let stays = stays_mounted(container);
+            let verdict = data::judge(mount, working_dir(stack), volumes, &rules, stays);
+            if verdict.decision == MountDecision::Copy {
+                sources.push(verdict.source);
+            }
+        }
+        sources
+    };
+    let written_by_stopped: Vec<_> = decided
+        .iter()
+        .filter(|stack| stack.plan.decision.stops())
+        .flat_map(|stack| stack.to_stop.iter().map(|c| judge(c, stack.stack)))
+        .flatten()
+        .collect();
     let copied: Vec<(&StackPlan, &Path)> = decided
         .iter()
         .filter(|stack| stack.plan.decision.copies())
@@ -329,6 +253,8 @@ fn warn_of_what_stays_up(decided: &[Decided<'_>], volumes: &[Volume], warnings: 
         for container in active.filter(|c| !stopped.iter().any(|other| other.id == c.id)) {
             let why = if container.auto_remove {
                 " (started with --rm: a stop would delete it)"
+            } else if Labels::of(container).live() {
+                " (its label backup-window.stop is false)"
             } else {
                 ""
             };
@@ -338,12 +264,18 @@ fn warn_of_what_stays_up(decided: &[Decided<'_>], volumes: &[Volume], warnings: 
                     container.name, provider.name
                 ));
             }
-            for mount in container.mounts.iter().filter(|mount| !mount.read_only) {
-                let verdict = data::judge(mount, working_dir(stack.stack), volumes, &[]);
-                if verdict.decision == MountDecision::Copy
-                    && let Some((owner, source)) = copied
+            let live = Labels::of(container).live();
+            for written in judge(container, stack.stack) {
+                if live
+                    && !written_by_stopped
                         .iter()
-                        .find(|(_, source)| data::overlap(source, &verdict.source))
+                        .any(|s| data::overlap(s, &written))
+                {
+                    continue;
+                }
+                if let Some((owner, source)) = copied
+                    .iter()
+                    .find(|(_, source)| data::overlap(source, &written))
                 {
                     warnings.push(format!(
                         "container {} is not stopped{why}, and may write to {} while it is copied for stack {}",

@@ -1,28 +1,85 @@
 //! In which order the containers of a group are stopped.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
     find::{COMPOSE_DEPENDS_ON, COMPOSE_PROJECT, COMPOSE_SERVICE},
     model::{Container, ContainerRef},
 };
 
-/// Puts dependents before what they depend on; otherwise by name, so that two nights agree.
-pub(super) fn stop_order(
+/// One container that needs another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dependency {
+    /// The one that waits.
+    pub container: ContainerRef,
+    /// The one that it waits for.
+    pub needs: ContainerRef,
+    /// What it waits for.
+    pub condition: StartCondition,
+}
+
+/// What must have come of a container before those that depend on it are started: the conditions
+/// of Compose's `depends_on`
+/// (<https://github.com/compose-spec/compose-spec/blob/main/05-services.md#depends_on>).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum StartCondition {
+    /// It was started (`service_started`); also what namespaces, links and `volumes_from` need.
+    Started,
+    /// Its health check passes (`service_healthy`).
+    Healthy,
+    /// It ended with code 0 (`service_completed_successfully`).
+    CompletedSuccessfully,
+}
+
+/// Puts dependents before what they depend on; otherwise by name, so that two nights agree. With
+/// the order comes what the start waits for.
+pub(super) fn order(
     mut containers: Vec<&Container>,
     warnings: &mut Vec<String>,
-) -> Vec<ContainerRef> {
+) -> (Vec<ContainerRef>, Vec<Dependency>) {
     containers.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
-    // For each container, those that depend on it, by place; so the smallest place is the first name.
-    let dependents: Vec<BTreeSet<usize>> = containers
-        .iter()
-        .enumerate()
-        .map(|(place, container)| {
-            (0..containers.len())
-                .filter(|&other| other != place && depends(containers[other], container))
-                .collect()
+    // By place, so that the smallest place is the first name: who depends on whom, and how.
+    let mut needs: BTreeMap<(usize, usize), StartCondition> = BTreeMap::new();
+    for (dependent, container) in containers.iter().enumerate() {
+        for (dependency, other) in containers.iter().enumerate() {
+            if dependent != dependency
+                && let Some(condition) = condition(container, other)
+            {
+                needs.insert((dependent, dependency), condition);
+            }
+        }
+    }
+    let mut dependents = vec![BTreeSet::new(); containers.len()];
+    for &(dependent, dependency) in needs.keys() {
+        dependents[dependency].insert(dependent);
+    }
+    let order = stop_order(&containers, &dependents, warnings);
+    let mut place = vec![0; containers.len()];
+    for (position, &container) in order.iter().enumerate() {
+        place[container] = position;
+    }
+    let dependencies = needs
+        .into_iter()
+        .filter(|((dependent, dependency), _)| place[*dependent] < place[*dependency])
+        .map(|((dependent, dependency), condition)| Dependency {
+            container: containers[dependent].to_ref(),
+            needs: containers[dependency].to_ref(),
+            condition,
         })
         .collect();
+    let order = order.iter().map(|&p| containers[p].to_ref()).collect();
+    (order, dependencies)
+}
+
+fn stop_order(
+    containers: &[&Container],
+    dependents: &[BTreeSet<usize>],
+    warnings: &mut Vec<String>,
+) -> Vec<usize> {
     let mut remaining: BTreeSet<usize> = (0..containers.len()).collect();
     let mut order = Vec::with_capacity(containers.len());
     while !remaining.is_empty() {
@@ -30,17 +87,21 @@ pub(super) fn stop_order(
             .iter()
             .copied()
             .find(|&place| dependents[place].is_disjoint(&remaining));
-        let next = free.unwrap_or_else(|| {
-            let cycle = first_cycle(&dependents, &remaining);
+        let next = free.or_else(|| {
+            let cycle = first_cycle(dependents, &remaining);
             let names: Vec<&str> = cycle.iter().map(|&p| containers[p].name.as_str()).collect();
             warnings.push(format!(
                 "containers {} depend on each other in a circle: they are stopped in the order of their names",
                 names.join(", ")
             ));
-            cycle.first().copied().unwrap_or_default()
+            cycle.first().copied()
         });
+        // Where nothing is free there is a circle; the fallback only says what is true anyway.
+        let Some(next) = next.or_else(|| remaining.first().copied()) else {
+            break;
+        };
         remaining.remove(&next);
-        order.push(containers[next].to_ref());
+        order.push(next);
     }
     order
 }
@@ -69,24 +130,32 @@ fn first_cycle(dependents: &[BTreeSet<usize>], remaining: &BTreeSet<usize>) -> B
         .unwrap_or_default()
 }
 
-/// Does the first need the second to run?
-fn depends(dependent: &Container, dependency: &Container) -> bool {
-    dependent.references().any(|key| key.names(dependency))
-        || depends_by_label(dependent, dependency)
+/// What the first needs of the second, if it needs it.
+fn condition(dependent: &Container, dependency: &Container) -> Option<StartCondition> {
+    let by_reference = dependent
+        .references()
+        .any(|key| key.names(dependency))
+        .then_some(StartCondition::Started);
+    by_reference.max(condition_by_label(dependent, dependency))
 }
 
-/// Reads Compose's label, a list of `SERVICE:CONDITION:RESTART`.
-fn depends_by_label(dependent: &Container, dependency: &Container) -> bool {
-    let Some(service) = dependency.label(COMPOSE_SERVICE) else {
-        return false;
-    };
-    let project = dependent.label(COMPOSE_PROJECT);
-    project.is_some()
-        && project == dependency.label(COMPOSE_PROJECT)
-        && dependent
-            .label(COMPOSE_DEPENDS_ON)
-            .unwrap_or_default()
-            .split(',')
-            .filter_map(|entry| entry.split(':').next())
-            .any(|name| name.trim() == service)
+/// Reads Compose's label, a list of `SERVICE:CONDITION:RESTART`; version 1 wrote names alone.
+fn condition_by_label(dependent: &Container, dependency: &Container) -> Option<StartCondition> {
+    let service = dependency.label(COMPOSE_SERVICE)?;
+    let project = dependent.label(COMPOSE_PROJECT)?;
+    if dependency.label(COMPOSE_PROJECT) != Some(project) {
+        return None;
+    }
+    dependent
+        .label(COMPOSE_DEPENDS_ON)?
+        .split(',')
+        .filter_map(|entry| {
+            let mut parts = entry.split(':').map(str::trim);
+            (parts.next() == Some(service)).then(|| match parts.next() {
+                Some("service_healthy") => StartCondition::Healthy,
+                Some("service_completed_successfully") => StartCondition::CompletedSuccessfully,
+                _ => StartCondition::Started,
+            })
+        })
+        .max()
 }

@@ -1,5 +1,8 @@
 mod decisions;
 mod exclusions;
+mod homelab;
+mod inclusions;
+mod labels;
 mod order;
 mod properties;
 
@@ -14,7 +17,7 @@ use crate::{
 fn plan_of(containers: Vec<Container>, volumes: &[Volume], exclude: &[&str]) -> Plan {
     let rules = PlanRules {
         exclude: exclude.iter().map(|text| text.parse().unwrap()).collect(),
-        own_container: None,
+        ..PlanRules::default()
     };
     plan(&find_stacks(containers), volumes, &rules)
 }

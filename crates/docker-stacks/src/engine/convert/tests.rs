@@ -166,6 +166,19 @@ fn a_disabled_health_check_is_none_and_never_started_is_no_time() {
 }
 
 #[test]
+fn a_label_decides_on_the_time_for_a_stop_if_it_can_be_read() {
+    let timeout = |label: &str| {
+        let json = format!(
+            r#"{{"Id": "a", "Name": "b", "State": {{}}, "Config": {{"StopTimeout": 90,
+                "Labels": {{"backup-window.stop-timeout": "{label}"}}}}}}"#
+        );
+        container(inspected(&json)).unwrap().stop_timeout
+    };
+    assert_eq!(timeout("2m"), Some(Duration::from_mins(2)));
+    assert_eq!(timeout("120"), Some(Duration::from_secs(90)));
+}
+
+#[test]
 fn volumes_and_versions_are_read() {
     let read = volume(
         serde_json::from_str(

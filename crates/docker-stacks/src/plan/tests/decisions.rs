@@ -239,7 +239,7 @@ fn this_programs_own_container_and_its_network_stay_up() {
     );
     let tailscale = with_mounts(container("tailscale"), vec![bind("/data/ts", "/state")]);
     let rules = PlanRules {
-        own_container: Some(own.id.clone()),
+        own_container: Some(OwnContainer::This(own.id.clone())),
         ..PlanRules::default()
     };
     let plan = plan(&find_stacks(vec![own, tailscale]), &[], &rules);

@@ -78,3 +78,34 @@ fn a_circle_is_broken_by_name_and_said() {
         ]
     );
 }
+
+#[test]
+fn conditions_are_kept_and_a_circle_waits_for_nobody() {
+    let mut side = depends_on(service("p", "side"), "app:service_started:false");
+    side.network_mode = Some(ContainerKey::new("p-db-1"));
+    let mut containers = vec![
+        service("p", "db"),
+        depends_on(service("p", "setup"), "db:service_healthy:true"),
+        depends_on(
+            service("p", "app"),
+            "setup:service_completed_successfully:true, db:service_healthy:true,gone:service_started:true,side:service_new:true",
+        ),
+        depends_on(side, "app,db:service_healthy:true"),
+        depends_on(service("q", "app"), "db:service_healthy:true"),
+    ];
+    containers[0].mounts = vec![bind("/data", "/data")];
+    let plan = plan_of(containers, &[], &[]);
+    let edges: Vec<String> = plan.groups[0]
+        .dependencies
+        .iter()
+        .map(|e| format!("{} needs {} {:?}", e.container, e.needs, e.condition))
+        .collect();
+    insta::assert_snapshot!(edges.join("\n"), @r#"
+    p-app-1 needs p-db-1 Healthy
+    p-app-1 needs p-setup-1 CompletedSuccessfully
+    p-app-1 needs p-side-1 Started
+    p-setup-1 needs p-db-1 Healthy
+    p-side-1 needs p-db-1 Healthy
+    "#);
+    assert_eq!(plan.warnings.len(), 1, "{:?}", plan.warnings);
+}

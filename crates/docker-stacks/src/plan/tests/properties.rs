@@ -128,6 +128,15 @@ proptest! {
         prop_assert_eq!(once.len(), order.len());
         prop_assert_eq!(&once, &expected);
 
+        // What waits for another is started after it, so that no wait is for ever.
+        for group in &plan.groups {
+            let place = |wanted: &ContainerRef| group.stop_order.iter().position(|c| c == wanted);
+            for edge in &group.dependencies {
+                let (dependent, needed) = (place(&edge.container), place(&edge.needs));
+                prop_assert!(dependent.is_some() && needed.is_some() && dependent < needed);
+            }
+        }
+
         // Dependents first, in one group with what they need; a circle has none.
         let places: BTreeMap<&str, usize> =
             order.iter().enumerate().map(|(place, name)| (*name, place)).collect();

@@ -9,6 +9,7 @@ use super::super::fixture;
 use crate::{
     engine::Stopped,
     model::{Container, ContainerId, ContainerState, Health},
+    plan::labels,
 };
 
 /// What SIGKILL makes of an exit code.
@@ -74,6 +75,8 @@ impl Item {
         (now, at): (Instant, Timestamp),
     ) -> Self {
         container.has_health_check = behaviour.health != HealthBehaviour::NoCheck;
+        // As every engine is to read it.
+        container.stop_timeout = labels::stop_timeout(&container).or(container.stop_timeout);
         let phase = match container.state {
             state @ (ContainerState::Running | ContainerState::Paused) => {
                 container.started_at.get_or_insert(at);

@@ -1,0 +1,97 @@
+//! What must stay up because this program needs it to go on.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    find::Stack,
+    model::{Container, ContainerId},
+    own::OwnContainer,
+};
+
+/// The containers that are, or may be, this program's own, and those that it needs.
+#[derive(Debug, Default)]
+pub(super) struct Own {
+    /// This program runs in one of these; in which, cannot be told if there are several.
+    candidates: BTreeSet<ContainerId>,
+    /// Those, the others of their stacks, and all in whose namespaces any of them lives.
+    needed: BTreeSet<ContainerId>,
+}
+
+impl Own {
+    pub(super) fn find(
+        stacks: &[Stack],
+        own: Option<&OwnContainer>,
+        warnings: &mut Vec<String>,
+    ) -> Self {
+        let Some(own) = own else {
+            return Self::default();
+        };
+        let all: Vec<&Container> = stacks.iter().flat_map(|stack| &stack.containers).collect();
+        let candidates = candidates(&all, own);
+        let mut names: Vec<&str> = all
+            .iter()
+            .filter(|container| candidates.contains(&container.id))
+            .map(|container| container.name.as_str())
+            .collect();
+        if names.len() > 1 {
+            names.sort_unstable();
+            warnings.push(format!(
+                "this program runs in one of the containers {}, which share a network; which of them it is cannot be told from the inside, so none of them is stopped or copied: give this program a network of its own",
+                names.join(", ")
+            ));
+        }
+        let mut waiting: Vec<&Container> = stacks
+            .iter()
+            .filter(|stack| {
+                let mut containers = stack.containers.iter();
+                containers.any(|container| candidates.contains(&container.id))
+            })
+            .flat_map(|stack| &stack.containers)
+            .collect();
+        let mut needed = BTreeSet::new();
+        while let Some(container) = waiting.pop() {
+            if !needed.insert(container.id.clone()) {
+                continue;
+            }
+            for (_, key) in container.namespaces() {
+                waiting.extend(all.iter().copied().filter(|other| key.names(other)));
+            }
+        }
+        Self { candidates, needed }
+    }
+
+    /// May this container not be stopped?
+    pub(super) fn needs(&self, container: &Container) -> bool {
+        self.needed.contains(&container.id)
+    }
+
+    /// Why nothing is copied for this container, if it is or may be the own one: what it mounts
+    /// includes what is copied to.
+    pub(super) fn of(&self, container: &Container) -> Option<&'static str> {
+        self.candidates
+            .contains(&container.id)
+            .then_some(if self.candidates.len() == 1 {
+                "this program runs in its container"
+            } else {
+                "this program may run in its container"
+            })
+    }
+}
+
+fn candidates(all: &[&Container], own: &OwnContainer) -> BTreeSet<ContainerId> {
+    let (OwnContainer::This(id) | OwnContainer::InNetworkOf(id)) = own;
+    let owners = all.iter().filter(|container| container.id.begins_with(id));
+    owners
+        .flat_map(|owner| {
+            let shares = |other: &&&Container| {
+                matches!(own, OwnContainer::InNetworkOf(_))
+                    && other
+                        .network_mode
+                        .as_ref()
+                        .is_some_and(|key| key.names(owner))
+            };
+            std::iter::once(*owner).chain(all.iter().filter(shares).copied())
+        })
+        .map(|container| container.id.clone())
+        .collect()
+}
