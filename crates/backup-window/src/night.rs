@@ -120,7 +120,11 @@ pub async fn run(
             )
             .await
         }
-        _ => not_reached(clock, Step::Evidence, "the replication did not end"),
+        _ => not_reached(
+            clock,
+            Step::Evidence,
+            "the replication was not seen to succeed",
+        ),
     };
     report.add(history, proven)?;
 
