@@ -4,6 +4,7 @@ mod address;
 mod client;
 mod convert;
 mod error;
+mod info;
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::model::{Container, ContainerId, Volume};
 pub use address::{AddressError, EngineAddress};
 pub use client::{BollardEngine, EngineOptions};
 pub use error::{EngineError, EngineErrorKind};
+pub use info::{EngineInfo, SwarmRole};
 
 /// Something that runs containers, and can be asked to stop and start them.
 ///
@@ -47,6 +49,13 @@ pub trait Engine: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// If the engine cannot be reached, or answers with something else.
     async fn version(&self) -> Result<EngineVersion, EngineError>;
+
+    /// Asks what the engine is, and on what machine it runs.
+    ///
+    /// # Errors
+    ///
+    /// If the engine cannot be reached, or refuses.
+    async fn info(&self) -> Result<EngineInfo, EngineError>;
 
     /// Lists every container, running or not, ordered by name.
     ///

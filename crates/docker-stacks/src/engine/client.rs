@@ -13,7 +13,10 @@ use bollard::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Engine, EngineAddress, EngineError, EngineErrorKind, EngineVersion, Stopped, convert};
+use super::{
+    Engine, EngineAddress, EngineError, EngineErrorKind, EngineInfo, EngineVersion, Stopped,
+    convert,
+};
 use crate::model::{Container, ContainerId, ContainerState, Volume};
 
 /// bollard's own time limit ends with an answer's first line; ours covers the whole call, so its
@@ -235,6 +238,13 @@ impl Engine for BollardEngine {
             operation: "ask for the version".to_owned(),
             source: source.into(),
         })
+    }
+
+    async fn info(&self) -> Result<EngineInfo, EngineError> {
+        let answer = self.call("ask what it is", Duration::ZERO, |docker| async move {
+            docker.info().await
+        });
+        answer.await.map(convert::info)
     }
 
     async fn containers(&self) -> Result<Vec<Container>, EngineError> {

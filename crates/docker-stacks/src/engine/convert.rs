@@ -4,11 +4,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use bollard::models::{
     ContainerConfig, ContainerInspectResponse, ContainerState as State, ContainerStateStatusEnum,
-    HealthStatusEnum, HostConfig, MountPoint, SystemVersion, Volume as ApiVolume,
+    HealthStatusEnum, HostConfig, LocalNodeState, MountPoint, SystemInfo, SystemVersion,
+    Volume as ApiVolume,
 };
 use jiff::Timestamp;
 
-use super::EngineVersion;
+use super::{EngineInfo, EngineVersion, SwarmRole};
 use crate::{
     model::{Container, ContainerKey, ContainerState, Health, Mount, MountKind, Volume},
     plan::labels,
@@ -34,6 +35,31 @@ pub(super) fn version(version: SystemVersion) -> Result<EngineVersion, Missing> 
             version.arch.as_deref().unwrap_or("unknown")
         ),
     })
+}
+
+pub(super) fn info(info: SystemInfo) -> EngineInfo {
+    let swarm = info.swarm.unwrap_or_default();
+    let role = match swarm.local_node_state {
+        Some(LocalNodeState::ACTIVE) if swarm.control_available == Some(true) => SwarmRole::Manager,
+        // One that waits for its place, or lost its managers, can be asked for nothing either.
+        Some(LocalNodeState::ACTIVE | LocalNodeState::PENDING | LocalNodeState::ERROR) => {
+            SwarmRole::Worker
+        }
+        _ => SwarmRole::None,
+    };
+    EngineInfo {
+        machine: info.name.filter(|name| !name.is_empty()),
+        kernel: info.kernel_version.filter(|release| !release.is_empty()),
+        memory_bytes: info.mem_total.and_then(|bytes| u64::try_from(bytes).ok()),
+        root: info.docker_root_dir.map(Into::into),
+        // `name=rootless`, one of a list of words such as `name=seccomp,profile=default`.
+        rootless: info
+            .security_options
+            .unwrap_or_default()
+            .iter()
+            .any(|option| option.split(',').any(|part| part == "name=rootless")),
+        ..EngineInfo::new(role)
+    }
 }
 
 pub(super) fn volume(volume: ApiVolume) -> Volume {

@@ -58,6 +58,8 @@ pub async fn says_who_it_is(engine: &dyn Engine) {
         .expect("an API version has two parts");
     assert!(major.parse::<u32>().is_ok() && minor.parse::<u32>().is_ok());
     assert!(!engine.endpoint().is_empty());
+    let info = engine.info().await.expect("the engine says what it is");
+    assert!(info.root.is_none_or(|root| root.is_absolute()));
 }
 
 /// The list has containers that run and containers that do not, by name, as they are alone.

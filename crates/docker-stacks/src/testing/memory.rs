@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
-    engine::{Engine, EngineError, EngineVersion, Stopped},
+    engine::{Engine, EngineError, EngineInfo, EngineVersion, Stopped, SwarmRole},
     model::{Container, ContainerId, ContainerState, Volume},
 };
 use item::Item;
@@ -228,6 +228,11 @@ impl Engine for MemoryEngine {
             min_api_version: None,
             platform: "memory/none".to_owned(),
         })
+    }
+
+    async fn info(&self) -> Result<EngineInfo, EngineError> {
+        self.arrive("ask what it is").await?;
+        Ok(EngineInfo::new(SwarmRole::None))
     }
 
     async fn containers(&self) -> Result<Vec<Container>, EngineError> {

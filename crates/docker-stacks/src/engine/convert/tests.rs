@@ -202,3 +202,36 @@ fn volumes_and_versions_are_read() {
     assert_eq!(read.min_api_version.as_deref(), Some("1.12"));
     assert_eq!(read.platform, "linux/amd64");
 }
+
+#[test]
+fn what_an_engine_says_of_itself_is_read() {
+    let read = |json: &str| info(serde_json::from_str(json).unwrap());
+    let rootless = read(
+        r#"{"Name": "docker-host", "KernelVersion": "6.1.0-28-amd64", "MemTotal": 33543000064,
+            "DockerRootDir": "/home/user/.local/share/docker",
+            "SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"],
+            "Swarm": {"LocalNodeState": "inactive"}}"#,
+    );
+    assert_eq!(rootless.machine.as_deref(), Some("docker-host"));
+    assert_eq!(rootless.memory_bytes, Some(33_543_000_064));
+    assert!(rootless.rootless);
+    assert_eq!(rootless.swarm, SwarmRole::None);
+    let roles = [
+        (
+            r#"{"Swarm": {"LocalNodeState": "active", "ControlAvailable": true}}"#,
+            SwarmRole::Manager,
+        ),
+        (
+            r#"{"Swarm": {"LocalNodeState": "active", "ControlAvailable": false}}"#,
+            SwarmRole::Worker,
+        ),
+        (
+            r#"{"Swarm": {"LocalNodeState": "pending"}}"#,
+            SwarmRole::Worker,
+        ),
+        ("{}", SwarmRole::None),
+    ];
+    for (json, role) in roles {
+        assert_eq!(read(json), EngineInfo::new(role), "{json}");
+    }
+}
