@@ -25,6 +25,7 @@ pub(crate) struct Account {
     directories: AtomicU64,
     other: AtomicU64,
     lost_files: AtomicU64,
+    left_out: AtomicU64,
     unreadable: Mutex<Vec<Unreadable>>,
     sockets: Mutex<Vec<PathBuf>>,
 }
@@ -84,6 +85,16 @@ impl Account {
     pub(crate) fn lose(&self, path: &Path, reason: impl Display) {
         self.lost_files.fetch_add(1, Relaxed);
         self.note(path, reason);
+    }
+
+    /// Counts an entry that the request leaves out.
+    pub(crate) fn count_left_out(&self) {
+        self.left_out.fetch_add(1, Relaxed);
+    }
+
+    /// How many entries the request left out; what is in a folder is not counted with it.
+    pub(crate) fn left_out(&self) -> u64 {
+        self.left_out.load(Relaxed)
     }
 
     /// Notes a socket.

@@ -7,7 +7,8 @@
 //!
 //! - *Reading the sources*: the top directory of each source keeps its owner, mode, times and
 //!   extended attributes, and whatever could not be read is counted and named in
-//!   [`BackupSummary::unreadable`]. Nothing is skipped in silence.
+//!   [`BackupSummary::unreadable`]. Nothing is skipped in silence; what a source's patterns leave
+//!   out ([`Source::excluding`]) is not opened, and counted in [`BackupSummary::left_out`].
 //! - *The repository's files*: every failed read, write or listing of the folder is an error with
 //!   its path, and a snapshot is never written by a run in which a write failed or that was
 //!   cancelled.
@@ -74,6 +75,7 @@
 mod account;
 mod check;
 mod error;
+mod exclude;
 mod folder;
 mod lock;
 mod mode;
@@ -94,6 +96,7 @@ pub use store::MockStore;
 pub use {
     check::{CheckDepth, CheckReport, Finding, Severity},
     error::{StoreError, StoreErrorKind},
+    exclude::{ExcludePattern, InvalidExcludePattern},
     password::{generate_password, write_password_file},
     request::{BackupRequest, RestoreRequest, Source},
     rustic::{InitOptions, OpenOptions, RusticStore},

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::{SnapshotId, SnapshotPath, StoreError};
+use crate::{ExcludePattern, SnapshotId, SnapshotPath, StoreError};
 
 /// One backup of one stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub enum Source {
         name: SnapshotPath,
         /// Where it is on disk.
         path: PathBuf,
+        /// What of it stays out of the backup. The top itself never does.
+        exclude: Vec<ExcludePattern>,
     },
     /// A file that exists in memory only, such as the definitions of a stack's containers. It is
     /// saved with mode 0600 and without an owner.
@@ -53,7 +55,25 @@ impl Source {
         Self::Path {
             name,
             path: path.into(),
+            exclude: Vec::new(),
         }
+    }
+
+    /// The same, without what the patterns match. A file in memory stays as it is.
+    ///
+    /// ```
+    /// use backup_store::{SnapshotPath, Source};
+    ///
+    /// let data = Source::path(SnapshotPath::new("volumes/app_data")?, "/srv/app")
+    ///     .excluding(["/cache".parse()?, "*.log".parse()?]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn excluding(mut self, patterns: impl IntoIterator<Item = ExcludePattern>) -> Self {
+        if let Self::Path { exclude, .. } = &mut self {
+            exclude.extend(patterns);
+        }
+        self
     }
 
     /// A file in memory.

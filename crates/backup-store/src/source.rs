@@ -6,6 +6,7 @@
 
 mod node;
 mod reader;
+mod walk;
 
 use std::{
     collections::HashSet,
@@ -17,13 +18,16 @@ use std::{
 
 use jiff::Timestamp;
 use rustic_core::{ReadSource, ReadSourceEntry, RusticResult};
-use walkdir::{DirEntry, WalkDir};
 
 pub(crate) use self::node::to_library_time;
-use self::reader::Opener;
+use self::{
+    reader::Opener,
+    walk::{Found, Walk},
+};
 use crate::{
     SnapshotPath, Source, StoreError,
     account::{Account, Kind},
+    exclude::Exclusions,
 };
 
 type Entry = ReadSourceEntry<Opener>;
@@ -46,7 +50,7 @@ impl Sources {
         account: Arc<Account>,
     ) -> Result<Self, StoreError> {
         for source in &mut sources {
-            if let Source::Path { name, path } = source {
+            if let Source::Path { name, path, .. } = source {
                 let found = find(path).map_err(|source| StoreError::SourceMissing {
                     name: name.clone(),
                     path: path.clone(),
@@ -100,7 +104,11 @@ impl ReadSource for Sources {
                 .collect();
             let account = Arc::clone(&account);
             let own: Entries = match source {
-                Source::Path { name, path } => walk(name, path, account),
+                Source::Path {
+                    name,
+                    path,
+                    exclude,
+                } => walk(name, path, Exclusions::new(&exclude), account),
                 Source::Bytes {
                     name,
                     contents,
@@ -135,22 +143,19 @@ fn parent_entry(path: &Path, started_at: Timestamp) -> Entry {
     }
 }
 
-/// Every entry of a source on disk: a directory before what is in it, names in order.
-fn walk(name: SnapshotPath, root: PathBuf, account: Arc<Account>) -> Entries {
-    let entries = WalkDir::new(&root).follow_links(false).sort_by_file_name();
-    Box::new(entries.into_iter().filter_map(move |entry| {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => {
-                let path = error.path().unwrap_or(&root).to_owned();
-                account.note(&path, reason(&error.into()));
-                return None;
-            }
-        };
-        match describe(&name, &root, &entry, &account) {
+/// Every entry of a source on disk that is not left out.
+fn walk(
+    name: SnapshotPath,
+    root: PathBuf,
+    exclusions: Exclusions,
+    account: Arc<Account>,
+) -> Entries {
+    let walk = Walk::new(root, exclusions, Arc::clone(&account));
+    Box::new(walk.filter_map(move |(found, metadata)| {
+        match metadata.and_then(|metadata| describe(&name, &found, &metadata, &account)) {
             Ok(entry) => Some(entry),
             Err(error) => {
-                account.note(entry.path(), reason(&error));
+                account.note(&found.path, reason(&error));
                 None
             }
         }
@@ -159,30 +164,25 @@ fn walk(name: SnapshotPath, root: PathBuf, account: Arc<Account>) -> Entries {
 
 fn describe(
     name: &SnapshotPath,
-    root: &Path,
-    entry: &DirEntry,
+    found: &Found,
+    metadata: &fs::Metadata,
     account: &Arc<Account>,
 ) -> io::Result<Entry> {
-    let metadata = entry.metadata()?;
+    let path = found.path.as_path();
     let mut place = name.as_path().to_owned();
-    if let Ok(beneath) = entry.path().strip_prefix(root)
-        && entry.depth() > 0
-    {
-        place.push(beneath);
+    let own_name = found.beneath.file_name();
+    if own_name.is_some() {
+        place.push(&found.beneath);
     }
     // The top is called what the request calls it, whatever its name on disk is.
-    let own_name = if entry.depth() == 0 {
-        name.last_name()
-    } else {
-        entry.file_name()
-    };
-    let described = node::of_file(own_name, entry.path(), &metadata)?;
+    let own_name = own_name.unwrap_or_else(|| name.last_name());
+    let described = node::of_file(own_name, path, metadata)?;
     for note in described.notes {
-        account.note(entry.path(), note);
+        account.note(path, note);
     }
     let file_type = metadata.file_type();
     if file_type.is_socket() {
-        account.note_socket(entry.path());
+        account.note_socket(path);
     }
     account.count(if file_type.is_file() {
         Kind::File
@@ -193,7 +193,7 @@ fn describe(
     });
     let open = file_type
         .is_file()
-        .then(|| Opener::file(entry.path().to_owned(), &metadata, Arc::clone(account)));
+        .then(|| Opener::file(path.to_owned(), metadata, Arc::clone(account)));
     Ok(Entry {
         path: place,
         node: described.node,
@@ -205,11 +205,7 @@ fn describe(
 fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "it vanished while the backup ran".to_owned(),
-        // `walkdir` repeats the path in its own text; the cause underneath says it all.
-        _ => match error.get_ref().and_then(|inner| inner.source()) {
-            Some(cause) => cause.to_string(),
-            None => error.to_string(),
-        },
+        _ => error.to_string(),
     }
 }
 

@@ -24,6 +24,9 @@ pub struct BackupSummary {
     pub added_bytes: u64,
     /// What is not in the snapshot, or not as it is on disk. A backup is whole if this is empty.
     pub unreadable: Vec<Unreadable>,
+    /// How many entries the request's patterns left out. A folder counts once, whatever is in it:
+    /// it was not looked into.
+    pub left_out: u64,
     /// Sockets that were met. They are saved as such, but what listens on them is not.
     #[serde(serialize_with = "all_lossy")]
     pub sockets: Vec<PathBuf>,

@@ -82,6 +82,7 @@ pub(super) fn run(
         snapshot = %summary.snapshot,
         added_bytes = summary.added_bytes,
         unreadable = summary.unreadable.len(),
+        left_out = summary.left_out,
         "backed up"
     );
     Ok(summary)
@@ -131,6 +132,7 @@ fn summarise(
         processed_bytes: summary.total_bytes_processed,
         added_bytes: summary.data_added_packed,
         unreadable: account.take_unreadable(),
+        left_out: account.left_out(),
         sockets: account.take_sockets(),
     }
 }

@@ -14,7 +14,11 @@ fn sources(dir: &Path, sources: Vec<Source>) -> (Sources, Arc<Account>) {
     let resolved = sources
         .into_iter()
         .map(|source| match source {
-            Source::Path { name, path } => Source::path(name, dir.join(path)),
+            Source::Path {
+                name,
+                path,
+                exclude,
+            } => Source::path(name, dir.join(path)).excluding(exclude),
             bytes @ Source::Bytes { .. } => bytes,
         })
         .collect();
@@ -270,4 +274,68 @@ fn bytes_of_the_same_length_are_not_taken_for_the_same() {
         .read_to_string(&mut read)
         .unwrap();
     assert_eq!(read, "2");
+}
+
+#[test]
+fn what_is_left_out_is_not_opened_and_only_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    for folder in [
+        "cache/deep",
+        "keep/cache",
+        "node_modules/a",
+        "x/node_modules/b",
+    ] {
+        fs::create_dir_all(dir.path().join(folder)).unwrap();
+    }
+    for file in ["a.log", "keep/b.log", "keep/c", "cache/d"] {
+        fs::write(dir.path().join(file), "").unwrap();
+    }
+    let patterns = ["/cache", "*.log", "node_modules"].map(|text| text.parse().unwrap());
+    let source = Source::path(place("data"), "").excluding(patterns);
+    let (sources, account) = sources(dir.path(), vec![source]);
+    assert_eq!(
+        paths(&entries(&sources)),
+        [
+            "data",
+            "data/keep",
+            "data/keep/c",
+            "data/keep/cache",
+            "data/x"
+        ]
+    );
+    assert_eq!(account.left_out(), 5, "a folder counts once");
+    assert_eq!(account.saved(Kind::File), 1);
+    assert_eq!(reasons(&account).len(), 0);
+}
+
+#[test]
+fn the_top_stays_whatever_the_patterns_say() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("f"), "").unwrap();
+    let source = Source::path(place("data"), "").excluding(["*".parse().unwrap()]);
+    let (all_out, account) = sources(dir.path(), vec![source]);
+    assert_eq!(paths(&entries(&all_out)), ["data"]);
+    assert_eq!(account.left_out(), 1);
+
+    let source = Source::path(place("data"), "f").excluding(["f".parse().unwrap()]);
+    let (file, _) = sources(dir.path(), vec![source]);
+    assert_eq!(paths(&entries(&file)), ["data"]);
+}
+
+#[test]
+fn a_folder_without_permission_is_named_unless_it_is_left_out() {
+    use std::os::unix::fs::PermissionsExt;
+
+    // Root may open everything: for root, this only shows that nothing is complained of.
+    let dir = tempfile::tempdir().unwrap();
+    let closed = dir.path().join("closed");
+    fs::create_dir(&closed).unwrap();
+    fs::write(closed.join("secret"), "").unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
+    let source = Source::path(place("data"), "").excluding(["closed".parse().unwrap()]);
+    let (sources, account) = sources(dir.path(), vec![source]);
+    assert_eq!(paths(&entries(&sources)), ["data"]);
+    assert_eq!(reasons(&account), Vec::<String>::new());
+    assert_eq!(account.left_out(), 1);
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
 }

@@ -430,6 +430,7 @@ impl Store for Repository {
             processed_bytes: 100,
             added_bytes: 10,
             unreadable: Vec::new(),
+            left_out: 0,
             sockets: Vec::new(),
         })
     }
