@@ -59,6 +59,7 @@
 
 mod engine;
 mod find;
+mod host;
 mod journal;
 mod model;
 mod outage;
@@ -74,6 +75,7 @@ pub use engine::{
     EngineOptions, EngineVersion, Stopped, SwarmRole,
 };
 pub use find::{Stack, StackKind, find_stacks};
+pub use host::{FileKind, HostFacts, look_at_host};
 pub use journal::{
     ComposeService, FileJournal, Journal, JournalError, OutageRecord, RecordedContainer, Was,
 };
@@ -87,6 +89,7 @@ pub use outage::{
 };
 pub use own::{OwnContainer, detect_own_container, own_container};
 pub use plan::{
-    Dependency, Exclusion, ExclusionError, GroupPlan, Inclusion, InclusionError, MountDecision,
-    MountPlan, Plan, PlanRules, StackDecision, StackPlan, StartCondition, plan,
+    CopyTarget, Dependency, Exclusion, ExclusionError, GroupPlan, Inclusion, InclusionError,
+    MountDecision, MountPlan, PathGlob, PathGlobError, Plan, PlanRules, StackDecision, StackPlan,
+    StartCondition, plan,
 };

@@ -3,9 +3,11 @@
 mod data;
 mod decide;
 mod exclusion;
+mod glob;
 mod group;
 mod inclusion;
 pub(crate) mod labels;
+mod left_out;
 mod mounts;
 mod order;
 mod own;
@@ -16,11 +18,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     find::{Stack, StackKind},
+    host::HostFacts,
     model::{ContainerRef, Mount, StackName, Volume},
     own::OwnContainer,
 };
 
+pub(crate) use data::normal;
 pub use exclusion::{Exclusion, ExclusionError};
+pub use glob::{PathGlob, PathGlobError};
 pub use inclusion::{Inclusion, InclusionError};
 pub use order::{Dependency, StartCondition};
 
@@ -31,9 +36,27 @@ pub struct PlanRules {
     pub exclude: Vec<Exclusion>,
     /// What is copied although the rules would not.
     pub include: Vec<Inclusion>,
+    /// Patterns of paths, as the containers see them, that are not copied from any of them.
+    pub exclude_paths: Vec<PathGlob>,
+    /// What this machine says of the paths that are mounted.
+    /// [`look_at_host`](crate::look_at_host) finds it out; without it, their names decide.
+    pub host: HostFacts,
+    /// Where the copies go: what is there is not copied.
+    pub copies_go_to: Option<CopyTarget>,
     /// The container that this program runs in, if it does: stopping it would end the outage
     /// without a start. [`detect_own_container`](crate::detect_own_container) finds it out.
     pub own_container: Option<OwnContainer>,
+}
+
+/// Where the copies go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyTarget {
+    /// The folder that they are written to. It is never copied into itself, even if it lies within
+    /// something that is copied, or is included.
+    pub path: PathBuf,
+    /// The mount point of the file system that it is on, if that is the NAS: what else lies there
+    /// is on the NAS already.
+    pub mount: Option<PathBuf>,
 }
 
 /// What a night does with every stack.
@@ -123,6 +146,9 @@ pub struct MountPlan {
     pub decision: MountDecision,
     /// Why, for people.
     pub reason: String,
+    /// What of it is not copied although it is: patterns whose top is the mount's source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<PathGlob>,
 }
 
 /// What happens to a mount.
@@ -138,13 +164,19 @@ pub enum MountDecision {
 /// Decides what happens to every stack.
 ///
 /// - A named volume is copied if it lies on this machine, a bind mount if the container can write
-///   to it or it belongs to the project's own directory; what belongs to the system is not.
+///   to it or it belongs to the project's own directory; what belongs to the system is not, nor are
+///   sockets, devices, memory, and what lies on a network file system (its data is on the NAS
+///   already) or where the copies go. What of that kind lies within something that is copied is
+///   left out of it.
 /// - A stack with nothing to copy is not stopped, one of which nothing runs neither.
 /// - Containers that the engine deletes when they stop (`--rm`) are never stopped, nor is the one
 ///   that this program runs in, with its stack and the containers whose namespaces they need.
-/// - A container's labels have their say: `backup-window.enable` (`false`: neither stopped nor
-///   copied), `backup-window.stop` (`false`: copied live) and `backup-window.stop-timeout` (such as
-///   `2m`). A wrong value, or another label of that family, is a warning.
+/// - A container's labels have their say (the [crate's documentation](crate#labels) lists them): a
+///   wrong value, or another label of that family, is a warning.
+/// - Where several containers of a stack mount the same source, what any of them leaves out is left
+///   out, and the reason names who said so.
+/// - The configuration beats the labels: what it excludes, no label includes, and a mount that it
+///   includes is copied even if a label excludes the whole of it.
 /// - [`PlanRules::include`] overrules what is said here of mounts, but no exclusion.
 /// - Stacks whose copied data overlaps, or that live in each other's namespaces, form a group.
 #[must_use]
@@ -179,7 +211,7 @@ pub fn plan(stacks: &[Stack], volumes: &[Volume], rules: &PlanRules) -> Plan {
             .map(|s| &s.name)
             .cmp(&b.stacks.first().map(|s| &s.name))
     });
-    warnings.extend(inclusion::without_effect(&rules.include, &groups));
+    warnings.extend(inclusion::without_effect(rules, &groups));
     Plan { groups, warnings }
 }
 

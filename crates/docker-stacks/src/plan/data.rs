@@ -2,8 +2,11 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::{MountDecision, PlanRules};
-use crate::model::{Mount, MountKind, Volume};
+use super::{Exclusion, MountDecision, PlanRules, labels, mounts::stays_mounted};
+use crate::{
+    host::{self, FileKind},
+    model::{Container, Mount, MountKind, Volume},
+};
 
 /// Host paths that are remade at every boot.
 const SYSTEM_PATHS: [&str; 2] = ["/run", "/var/run"];
@@ -22,11 +25,9 @@ const SYSTEM_FILES: [&str; 7] = [
     "/usr/share/zoneinfo",
 ];
 
-/// File systems of the `local` driver's `type` option whose data is on another machine.
-const REMOTE_TYPES: [&str; 6] = ["nfs", "nfs4", "cifs", "smb3", "smbfs", "sshfs"];
-
 /// Why something is copied against the rules.
-const BECAUSE_INCLUDED: &str = "because the configuration includes it";
+const BECAUSE_CONFIGURED: &str = "because the configuration includes it";
+const BECAUSE_LABELLED: &str = "because its container's label backup-window.include names it";
 
 /// What happens to one mount, before anything else is known of its stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +38,10 @@ pub(super) struct Verdict {
     pub(super) source: PathBuf,
     /// The data is this machine's, and still is not copied: somebody should know.
     pub(super) uncovered: bool,
+    /// Somebody said that it stays out: not even what holds it is copied with it.
+    pub(super) left_out: bool,
+    /// The configuration said that it is copied: no label says otherwise.
+    pub(super) configured: bool,
 }
 
 impl Verdict {
@@ -46,6 +51,8 @@ impl Verdict {
             reason: reason.into(),
             source: normal(source),
             uncovered: false,
+            left_out: false,
+            configured: false,
         }
     }
 
@@ -55,6 +62,18 @@ impl Verdict {
             reason: reason.into(),
             source: normal(source),
             uncovered: false,
+            left_out: false,
+            configured: false,
+        }
+    }
+
+    fn excluded(source: &Path, exclusion: &Exclusion) -> Self {
+        Self {
+            left_out: true,
+            ..Self::skip(
+                source,
+                format!("excluded by the configuration ('{exclusion}')"),
+            )
         }
     }
 
@@ -66,32 +85,39 @@ impl Verdict {
     }
 }
 
-/// Decides about one mount. `stays_mounted` says that its container runs on during the copy.
+/// Decides about one mount of a container.
 pub(super) fn judge(
     mount: &Mount,
+    container: &Container,
     working_dir: Option<&Path>,
     volumes: &[Volume],
     rules: &PlanRules,
-    stays_mounted: bool,
 ) -> Verdict {
-    let included = rules.include.iter().any(|wanted| wanted.matches(mount));
-    match &mount.kind {
+    let configured = rules.include.iter().any(|wanted| wanted.matches(mount));
+    let included = if configured {
+        Some(BECAUSE_CONFIGURED)
+    } else {
+        labels::is_named(container, mount).then_some(BECAUSE_LABELLED)
+    };
+    let verdict = match &mount.kind {
         MountKind::Volume { name, driver } => {
             if let Some(exclusion) = rules.exclude.iter().find(|e| e.matches_volume(name)) {
-                return Verdict::skip(
-                    &mount.source,
-                    format!("excluded by the configuration ('{exclusion}')"),
-                );
+                return Verdict::excluded(&mount.source, exclusion);
             }
             let known = volumes.iter().find(|volume| volume.name == *name);
-            judge_volume(mount, driver, known, (included, stays_mounted))
+            let stays_mounted = stays_mounted(container);
+            judge_volume(mount, driver, known, (included, stays_mounted), rules)
         }
-        MountKind::Bind => judge_bind(mount, working_dir, volumes, included),
+        MountKind::Bind => judge_bind(mount, working_dir, volumes, included, rules),
         MountKind::Tmpfs => Verdict::skip(&mount.source, "in memory: nothing of it is kept"),
         MountKind::Other(kind) => Verdict::skip(
             &mount.source,
             format!("a mount of type '{kind}' holds no data of its own"),
         ),
+    };
+    Verdict {
+        configured: configured && verdict.decision == MountDecision::Copy,
+        ..verdict
     }
 }
 
@@ -99,13 +125,14 @@ fn judge_volume(
     mount: &Mount,
     driver: &str,
     known: Option<&Volume>,
-    (included, stays_mounted): (bool, bool),
+    (included, stays_mounted): (Option<&'static str>, bool),
+    rules: &PlanRules,
 ) -> Verdict {
     // For what is mounted only while a container uses it: after a stop, an empty directory is left.
     let unless_included = |verdict: Verdict| match (included, stays_mounted) {
-        (false, _) => verdict,
-        (true, true) => Verdict::copy(&mount.source, BECAUSE_INCLUDED),
-        (true, false) => Verdict::skip(
+        (None, _) => verdict,
+        (Some(why), true) => Verdict::copy(&mount.source, why),
+        (Some(_), false) => Verdict::skip(
             &mount.source,
             "it is mounted only while its container runs: the label backup-window.stop must be \
              false, so that it is copied live",
@@ -124,7 +151,7 @@ fn judge_volume(
             .unwrap_or_default()
     };
     let kind = option("type");
-    if REMOTE_TYPES.contains(&kind) {
+    if host::is_remote_type(kind) {
         return unless_included(Verdict::skip(
             &mount.source,
             format!("its data is on the NAS already (type={kind})"),
@@ -140,7 +167,18 @@ fn judge_volume(
         .split(',')
         .any(|flag| matches!(flag, "bind" | "rbind"));
     if is_bind && device.is_absolute() {
-        return Verdict::copy(device, "a volume whose data is a directory of this machine");
+        let device = normal(device);
+        if let Some(skip) = why_never(&device, rules).or_else(|| why_excluded(&device, rules)) {
+            return skip;
+        }
+        return match (included, why_elsewhere(&device, rules)) {
+            (Some(why), _) => Verdict::copy(&device, why),
+            (None, Some(skip)) => skip,
+            (None, None) => Verdict::copy(
+                &device,
+                "a volume whose data is a directory of this machine",
+            ),
+        };
     }
     if !device.as_os_str().is_empty() {
         return unless_included(Verdict::uncovered(
@@ -158,14 +196,15 @@ fn judge_bind(
     mount: &Mount,
     working_dir: Option<&Path>,
     volumes: &[Volume],
-    included: bool,
+    included: Option<&'static str>,
+    rules: &PlanRules,
 ) -> Verdict {
     let source = normal(&mount.source);
-    if let Some(why) = holds_nothing(&source) {
-        return Verdict::skip(&source, why);
+    if let Some(skip) = why_never(&source, rules).or_else(|| why_excluded(&source, rules)) {
+        return skip;
     }
-    if included {
-        return Verdict::copy(&source, BECAUSE_INCLUDED);
+    if let Some(why) = included {
+        return Verdict::copy(&source, why);
     }
     if let Some(why) = belongs_to_system(&source) {
         return Verdict::skip(&source, why);
@@ -177,6 +216,9 @@ fn judge_bind(
         .any(|volume| volume.driver == "local" && normal(&volume.mount_point).starts_with(&source))
     {
         return Verdict::skip(&source, "holds the engine's own volumes");
+    }
+    if let Some(skip) = why_elsewhere(&source, rules) {
+        return skip;
     }
     if working_dir.is_some_and(|directory| source.starts_with(normal(directory))) {
         Verdict::copy(&source, "in the project's own directory")
@@ -190,18 +232,62 @@ fn judge_bind(
     }
 }
 
-/// What no configuration can have copied: there is nothing in it to keep, or no end to it.
-fn holds_nothing(source: &Path) -> Option<&'static str> {
-    if source == Path::new("/") {
-        return Some("the whole machine");
+/// What no configuration can have copied: there is nothing in it to keep, no end to it, or it is
+/// where the copies go.
+fn why_never(source: &Path, rules: &PlanRules) -> Option<Verdict> {
+    let real = rules.host.real(source);
+    let why =
+        if [source, real].contains(&Path::new("/")) {
+            "the whole machine"
+        } else if let Some(why) = not_a_file(source, rules.host.kind(source)) {
+            why
+        } else if KERNEL_PATHS
+            .iter()
+            .any(|path| source.starts_with(path) || real.starts_with(path))
+        {
+            "belongs to the system"
+        } else if rules.copies_go_to.as_ref().is_some_and(|target| {
+            source.starts_with(&target.path) || real.starts_with(&target.path)
+        }) {
+            "belongs to the repository, which is not copied into itself"
+        } else {
+            return None;
+        };
+    Some(Verdict::skip(source, why))
+}
+
+/// Files that are no place for data. Where nobody looked at the file, its name has to do.
+fn not_a_file(source: &Path, kind: Option<FileKind>) -> Option<&'static str> {
+    match kind {
+        Some(FileKind::Socket) => Some("a socket"),
+        Some(FileKind::Fifo) => Some("a named pipe"),
+        Some(FileKind::Device) => Some("a device"),
+        Some(FileKind::File | FileKind::Directory) => None,
+        None => source
+            .extension()
+            .is_some_and(|ending| ending == "sock")
+            .then_some("a socket"),
     }
-    if source.extension().is_some_and(|ending| ending == "sock") {
-        return Some("a socket");
-    }
-    KERNEL_PATHS
-        .iter()
-        .any(|path| source.starts_with(path))
-        .then_some("belongs to the system")
+}
+
+/// What the configuration excludes by its path.
+fn why_excluded(source: &Path, rules: &PlanRules) -> Option<Verdict> {
+    let mut exclusions = rules.exclude.iter();
+    let exclusion = exclusions
+        .find(|exclusion| exclusion.holds(source) || exclusion.holds(rules.host.real(source)))?;
+    Some(Verdict::excluded(source, exclusion))
+}
+
+/// What is not this machine's to copy.
+fn why_elsewhere(source: &Path, rules: &PlanRules) -> Option<Verdict> {
+    let real = rules.host.real(source);
+    let what = rules.host.remote(real).or_else(|| {
+        let mount = rules.copies_go_to.as_ref()?.mount.as_ref()?;
+        real.starts_with(mount)
+            .then(|| format!("it lies on {}, where the copies go", mount.display()))
+    })?;
+    let why = format!("its data is on the NAS already: {what}");
+    Some(Verdict::skip(source, why))
 }
 
 fn belongs_to_system(source: &Path) -> Option<&'static str> {
@@ -213,7 +299,7 @@ fn belongs_to_system(source: &Path) -> Option<&'static str> {
 }
 
 /// The same path without `.`, doubled slashes, and `..` where it can be resolved without looking.
-pub(super) fn normal(path: &Path) -> PathBuf {
+pub(crate) fn normal(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
     for part in path.components() {
         match part {

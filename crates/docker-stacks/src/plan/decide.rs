@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{
     MountDecision, PlanRules, StackDecision, StackPlan, data,
     labels::{self, Labels},
-    mounts::{Mounts, mounts, stays_mounted, working_dir},
+    mounts::{Mounts, mounts, working_dir},
     own::Own,
 };
 use crate::{
@@ -223,8 +223,7 @@ fn warn_of_what_stays_up(
     let judge = |container: &Container, stack: &Stack| {
         let mut sources = Vec::new();
         for mount in container.mounts.iter().filter(|mount| !mount.read_only) {
-            let stays = stays_mounted(container);
-            let verdict = data::judge(mount, working_dir(stack), volumes, &rules, stays);
+            let verdict = data::judge(mount, container, working_dir(stack), volumes, &rules);
             if verdict.decision == MountDecision::Copy {
                 sources.push(verdict.source);
             }

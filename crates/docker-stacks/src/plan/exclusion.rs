@@ -1,16 +1,30 @@
 //! What the configuration leaves alone.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use serde::{Deserialize, Serialize};
 
+use super::data;
 use crate::{
     find::{COMPOSE_VOLUME, Stack},
     model::{Container, MountKind, StackName, Volume},
 };
 
-/// Something to leave alone: `stack:NAME`, `container:NAME`, `volume:NAME`, or `NAME` alone for
-/// whichever of them has that name.
+/// Something to leave alone: `stack:NAME`, `container:NAME`, `volume:NAME`, `bind:/PATH`, or `NAME`
+/// alone for whichever of the first three has that name.
+///
+/// ```
+/// use docker_stacks::Exclusion;
+///
+/// assert_eq!("volume:media".parse(), Ok(Exclusion::Volume("media".into())));
+/// assert_eq!("media".parse(), Ok(Exclusion::Any("media".into())));
+/// assert_eq!("bind:/srv/media/".parse(), Ok(Exclusion::Bind("/srv/media".into())));
+/// assert!("service:media".parse::<Exclusion>().is_err());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[non_exhaustive]
@@ -21,6 +35,9 @@ pub enum Exclusion {
     Container(String),
     /// A volume: it is not copied.
     Volume(String),
+    /// A directory or file of this machine, by its absolute path, with all that is in it: it is
+    /// not copied, whether it is mounted itself or lies in something that is.
+    Bind(PathBuf),
     /// Whichever has that name.
     Any(String),
 }
@@ -38,24 +55,37 @@ impl Exclusion {
         matches!(self, Self::Volume(n) | Self::Any(n) if n == name)
     }
 
-    fn name(&self) -> &str {
+    /// Does it exclude what lies in this place?
+    pub(super) fn holds(&self, source: &Path) -> bool {
+        self.path().is_some_and(|path| source.starts_with(path))
+    }
+
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Bind(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    fn name(&self) -> Option<&str> {
         match self {
             Self::Stack(name) | Self::Container(name) | Self::Volume(name) | Self::Any(name) => {
-                name
+                Some(name)
             }
+            Self::Bind(_) => None,
         }
     }
 }
 
 impl fmt::Display for Exclusion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self {
-            Self::Stack(_) => "stack:",
-            Self::Container(_) => "container:",
-            Self::Volume(_) => "volume:",
-            Self::Any(_) => "",
-        };
-        write!(f, "{kind}{}", self.name())
+        match self {
+            Self::Stack(name) => write!(f, "stack:{name}"),
+            Self::Container(name) => write!(f, "container:{name}"),
+            Self::Volume(name) => write!(f, "volume:{name}"),
+            Self::Bind(path) => write!(f, "bind:{}", path.display()),
+            Self::Any(name) => f.write_str(name),
+        }
     }
 }
 
@@ -70,6 +100,9 @@ impl FromStr for Exclusion {
             Some(("stack", name)) => (Self::Stack, name),
             Some(("container", name)) => (Self::Container, name),
             Some(("volume", name)) => (Self::Volume, name),
+            Some(("bind", path)) if path.starts_with('/') => {
+                return Ok(Self::Bind(data::normal(path.as_ref())));
+            }
             Some(_) => return Err(bad()),
             None => (Self::Any, text),
         };
@@ -103,7 +136,7 @@ impl From<Exclusion> for String {
 /// A text that excludes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "read '{text}' as an exclusion: expected stack:NAME, container:NAME, volume:NAME, or NAME alone, with a name of letters, digits, '_', '.' and '-'"
+    "read '{text}' as an exclusion: expected stack:NAME, container:NAME, volume:NAME, or NAME alone, with a name of letters, digits, '_', '.' and '-', or bind:/ABSOLUTE/PATH"
 )]
 pub struct ExclusionError {
     text: String,
@@ -123,7 +156,8 @@ pub(super) fn unmatched(
             let meant: Vec<String> = volumes
                 .iter()
                 .filter(|volume| {
-                    volume.labels.get(COMPOSE_VOLUME).map(String::as_str) == Some(exclusion.name())
+                    let own = volume.labels.get(COMPOSE_VOLUME).map(String::as_str);
+                    own.is_some() && own == exclusion.name()
                 })
                 .map(|volume| format!("volume:{}", volume.name))
                 .collect();
@@ -152,5 +186,13 @@ fn matches_anything(exclusion: &Exclusion, stacks: &[Stack], volumes: &[Volume])
             container.mounts.iter().any(|mount| {
                 matches!(&mount.kind, MountKind::Volume { name, .. } if exclusion.matches_volume(name))
             })
+        })
+        || exclusion.path().is_some_and(|path| {
+            let sources = containers().flat_map(|container| &container.mounts);
+            let devices = volumes.iter().filter_map(|volume| volume.options.get("device"));
+            sources
+                .map(|mount| data::normal(&mount.source))
+                .chain(devices.map(|device| data::normal(device.as_ref())))
+                .any(|source| source.is_absolute() && data::overlap(path, &source))
         })
 }

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{GroupPlan, MountDecision, data};
+use super::{GroupPlan, MountDecision, PlanRules, data};
 use crate::model::{Mount, MountKind};
 
 /// Something to copy although the rules say otherwise: `volume:NAME` or `bind:/PATH`.
@@ -14,7 +14,17 @@ use crate::model::{Mount, MountKind};
 /// What holds no data that a copy could keep (sockets, devices, `/proc` and `/sys`, the whole
 /// machine, memory) stays out as well. A volume that is mounted only while its container runs (a
 /// network file system, another driver's) is copied only if that container runs and its label
-/// `backup-window.stop` is `false`: after a stop, there is an empty directory in its place.
+/// `backup-window.stop` is `false`: after a stop, there is an empty directory in its place. The path
+/// may also be where a network file system is mounted within something that is copied, which is
+/// left out otherwise.
+///
+/// ```
+/// use docker_stacks::Inclusion;
+///
+/// assert_eq!("volume:nfs_data".parse(), Ok(Inclusion::Volume("nfs_data".into())));
+/// assert_eq!("bind:/etc/ssl/".parse(), Ok(Inclusion::Bind("/etc/ssl".into())));
+/// assert!("nfs_data".parse::<Inclusion>().is_err());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[non_exhaustive]
@@ -26,6 +36,13 @@ pub enum Inclusion {
 }
 
 impl Inclusion {
+    pub(super) fn path(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Bind(path) => Some(path),
+            Self::Volume(_) => None,
+        }
+    }
+
     pub(super) fn matches(&self, mount: &Mount) -> bool {
         match (self, &mount.kind) {
             (Self::Volume(wanted), MountKind::Volume { name, .. }) => wanted == name,
@@ -89,9 +106,11 @@ pub struct InclusionError {
 }
 
 /// Warns of the inclusions that bring nothing into the copy, with the reason.
-pub(super) fn without_effect(inclusions: &[Inclusion], groups: &[GroupPlan]) -> Vec<String> {
-    inclusions
+pub(super) fn without_effect(rules: &PlanRules, groups: &[GroupPlan]) -> Vec<String> {
+    rules
+        .include
         .iter()
+        .filter(|inclusion| !is_within_a_copy(inclusion, rules, groups))
         .filter_map(|inclusion| {
             let mut reasons: Vec<&str> = Vec::new();
             for stack in groups.iter().flat_map(|group| &group.stacks) {
@@ -119,4 +138,20 @@ pub(super) fn without_effect(inclusions: &[Inclusion], groups: &[GroupPlan]) -> 
             })
         })
         .collect()
+}
+
+/// Is it a network file system within something that is copied?
+fn is_within_a_copy(inclusion: &Inclusion, rules: &PlanRules, groups: &[GroupPlan]) -> bool {
+    let Some(path) = inclusion.path() else {
+        return false;
+    };
+    let mut mounts = groups
+        .iter()
+        .flat_map(|group| &group.stacks)
+        .flat_map(|stack| &stack.mounts);
+    rules.host.is_remote_mount_point(path)
+        && mounts.any(|plan| {
+            let source = &plan.mount.source;
+            plan.decision == MountDecision::Copy && path.starts_with(source) && path != source
+        })
 }

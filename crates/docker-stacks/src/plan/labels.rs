@@ -4,6 +4,10 @@
 //!   it; `true` is what goes without saying.
 //! - `backup-window.stop`: `false` leaves it running, and its data is copied live.
 //! - `backup-window.stop-timeout`: how long it is given between its stop signal and SIGKILL.
+//! - `backup-window.exclude`: patterns of paths, as the container sees them, that are not copied.
+//! - `backup-window.include`: what of its mounts is copied although the rules would not.
+
+mod paths;
 
 use std::time::Duration;
 
@@ -11,11 +15,15 @@ use jiff::SignedDuration;
 
 use crate::model::Container;
 
+pub(super) use paths::{exclude, include, is_named};
+
 /// What the names of all our labels begin with.
 const PREFIX: &str = "backup-window.";
 const ENABLE: &str = "backup-window.enable";
 const STOP: &str = "backup-window.stop";
 const STOP_TIMEOUT: &str = "backup-window.stop-timeout";
+pub(super) const EXCLUDE: &str = "backup-window.exclude";
+pub(super) const INCLUDE: &str = "backup-window.include";
 
 /// Whoever gives a container longer than this has mistyped a unit: no window is as long.
 const LONGEST_STOP: Duration = Duration::from_hours(24);
@@ -60,9 +68,11 @@ pub(super) fn complaints(container: &Container) -> Vec<String> {
         let expected = match key.as_str() {
             ENABLE | STOP => read_flag(value).err(),
             STOP_TIMEOUT => read_timeout(value).err(),
+            // Lists: each of their entries may be wrong, and is spoken of there.
+            EXCLUDE | INCLUDE => None,
             _ => {
                 return Some(format!(
-                    "container {}: the label {key} ('{value}') is not known: expected {ENABLE}, {STOP} or {STOP_TIMEOUT}; it is ignored",
+                    "container {}: the label {key} ('{value}') is not known: expected {ENABLE}, {STOP}, {STOP_TIMEOUT}, {EXCLUDE} or {INCLUDE}; it is ignored",
                     container.name
                 ));
             }
@@ -74,6 +84,7 @@ pub(super) fn complaints(container: &Container) -> Vec<String> {
             )
         })
     })
+    .chain(paths::complaints(container))
     .collect()
 }
 
@@ -157,10 +168,10 @@ mod tests {
         assert_eq!(stop_timeout(&db), None);
         insta::assert_snapshot!(complaints(&db).join("\n"), @r#"
         container db: the label backup-window.enable is 'no': expected true or false; it is ignored
-        container db: the label backup-window.exec-pre ('pg_dump') is not known: expected backup-window.enable, backup-window.stop or backup-window.stop-timeout; it is ignored
+        container db: the label backup-window.exec-pre ('pg_dump') is not known: expected backup-window.enable, backup-window.stop, backup-window.stop-timeout, backup-window.exclude or backup-window.include; it is ignored
         container db: the label backup-window.stop is '': expected true or false; it is ignored
         container db: the label backup-window.stop-timeout is '30': expected a duration of at most a day with its unit, such as 30s or 2m; it is ignored
-        container db: the label backup-window.stop_timeout ('30s') is not known: expected backup-window.enable, backup-window.stop or backup-window.stop-timeout; it is ignored
+        container db: the label backup-window.stop_timeout ('30s') is not known: expected backup-window.enable, backup-window.stop, backup-window.stop-timeout, backup-window.exclude or backup-window.include; it is ignored
         "#);
         for wrong in ["0s", "-5s", "25h", "soon"] {
             let db = labelled(&[(STOP_TIMEOUT, wrong)]);

@@ -1,16 +1,17 @@
 //! What happens to each of a stack's mounts.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{
-    MountDecision, MountPlan, PlanRules,
-    data::{self, Verdict},
-    labels::Labels,
+    MountDecision, MountPlan, PathGlob, PlanRules,
+    data::{self, Verdict, normal},
+    labels::{self, Labels},
+    left_out::{self, LeftOut, Patterns, Said},
     own::Own,
 };
 use crate::{
     find::{Stack, StackKind},
-    model::{Container, MountKind, Volume},
+    model::{Container, Mount, MountKind, Volume},
 };
 
 /// A stack's mounts, with what they ask of its containers.
@@ -30,61 +31,151 @@ pub(super) fn mounts(
     left_alone: Option<&str>,
     warnings: &mut Vec<String>,
 ) -> Mounts {
-    let mut found: Vec<MountPlan> = Vec::new();
+    let mut found: Vec<Found> = Vec::new();
     let mut live = Vec::new();
     for container in &stack.containers {
-        let is_live = copied_live(container);
-        if is_live {
+        if copied_live(container) {
             live.push(container.id.clone());
         }
         let without = left_alone
             .map(str::to_owned)
             .or_else(|| why_without(container, rules, own));
+        let patterns = Patterns::of(container, rules);
         for mount in &container.mounts {
-            let Verdict {
-                mut decision,
-                mut reason,
-                source,
-                uncovered,
-            } = data::judge(
-                mount,
-                working_dir(stack),
-                volumes,
-                rules,
-                stays_mounted(container),
-            );
-            if let Some(why) = &without {
-                decision = MountDecision::Skip;
-                reason.clone_from(why);
-            } else if uncovered {
+            let judged = data::judge(mount, container, working_dir(stack), volumes, rules);
+            let judged = match &without {
+                Some(why) => Judged::without(judged, why),
+                None => Judged::new(judged, patterns.on(mount)),
+            };
+            if without.is_none() && judged.verdict.uncovered {
                 let warning = format!(
-                    "{} of stack {} is not copied: {reason}",
+                    "{} of stack {} is not copied: {}",
                     mount_name(&mount.kind, &mount.source),
-                    stack.name
+                    stack.name,
+                    judged.verdict.reason
                 );
                 if !warnings.contains(&warning) {
                     warnings.push(warning);
                 }
-            } else if decision == MountDecision::Copy && stays_mounted(container) {
-                reason.push_str(", copied live because its container's label says so");
             }
-            let mut mount = mount.clone();
-            mount.source = source;
-            found.push(MountPlan {
-                container: container.to_ref(),
-                mount,
-                decision,
-                reason,
-            });
+            found.push(Found::new(container, mount, judged));
         }
     }
     let is_live = |plan: &MountPlan| live.contains(&plan.container.id);
-    let mut plans = once_each(found, is_live);
-    let needs_stop = plans
+    let mut once = once_each(found, is_live);
+    for found in &mut once {
+        if found.plan.decision == MountDecision::Copy {
+            found
+                .left_out
+                .extend(left_out::within(&found.plan.mount.source, rules));
+        }
+    }
+    let needs_stop = once
         .iter()
-        .any(|plan| plan.decision == MountDecision::Copy && !is_live(plan));
-    nothing_twice(&mut plans);
-    Mounts { plans, needs_stop }
+        .any(|found| found.plan.decision == MountDecision::Copy && !is_live(&found.plan));
+    nothing_twice(&mut once);
+    for container in &stack.containers {
+        if left_alone.is_none() {
+            warnings.extend(without_effect(container, &once));
+        }
+    }
+    Mounts {
+        plans: once.into_iter().map(Found::into_plan).collect(),
+        needs_stop,
+    }
+}
+
+/// A verdict, with what patterns leave out.
+#[derive(Debug)]
+struct Judged {
+    verdict: Verdict,
+    said: Said,
+}
+
+impl Judged {
+    fn new(verdict: Verdict, said: Said) -> Self {
+        Self { verdict, said }
+    }
+
+    /// Nothing is copied for the sake of its container, whose labels do not count either.
+    fn without(verdict: Verdict, why: &str) -> Self {
+        let verdict = Verdict {
+            decision: MountDecision::Skip,
+            reason: why.to_owned(),
+            left_out: false,
+            configured: false,
+            ..verdict
+        };
+        Self::new(verdict, Said::default())
+    }
+}
+
+/// A mount that was found, with what is still to be said of it.
+#[derive(Debug)]
+struct Found {
+    plan: MountPlan,
+    /// The configuration includes it.
+    configured: bool,
+    /// A pattern leaves out all of it: which, and who says so.
+    everything_out: Option<(PathGlob, String)>,
+    /// Not even what holds it is copied with it: who says so.
+    kept_out: Option<String>,
+    left_out: Vec<LeftOut>,
+}
+
+impl Found {
+    fn new(container: &Container, mount: &Mount, judged: Judged) -> Self {
+        let Judged { verdict, said } = judged;
+        let live = verdict.decision == MountDecision::Copy && stays_mounted(container);
+        let mut reason = verdict.reason;
+        if live {
+            reason.push_str(", copied live because its container's label says so");
+        }
+        Self {
+            plan: MountPlan {
+                container: container.to_ref(),
+                mount: Mount {
+                    source: verdict.source,
+                    ..mount.clone()
+                },
+                decision: verdict.decision,
+                reason,
+                exclude: Vec::new(),
+            },
+            configured: verdict.configured,
+            everything_out: said.everything,
+            kept_out: verdict.left_out.then(|| "the configuration".to_owned()),
+            left_out: said.parts,
+        }
+    }
+
+    fn source(&self) -> &Path {
+        &self.plan.mount.source
+    }
+
+    /// Is it mounted from the same place? What has no place is like nothing else.
+    fn shares_source(&self, other: &Self) -> bool {
+        !self.source().as_os_str().is_empty() && self.source() == other.source()
+    }
+
+    fn skip(&mut self, why: String) {
+        self.plan.decision = MountDecision::Skip;
+        self.plan.reason = why;
+    }
+
+    fn into_plan(mut self) -> MountPlan {
+        if self.plan.decision == MountDecision::Copy {
+            self.left_out.sort();
+            self.left_out.dedup();
+            self.plan
+                .reason
+                .push_str(&left_out::in_words(&self.left_out));
+            self.plan.exclude = self.left_out.into_iter().map(|part| part.glob).collect();
+            self.plan.exclude.sort();
+            self.plan.exclude.dedup();
+        }
+        self.plan
+    }
 }
 
 /// Its data is copied while it may change, as it asks for.
@@ -116,46 +207,127 @@ fn why_without(container: &Container, rules: &PlanRules, own: &Own) -> Option<St
 }
 
 /// Keeps one mount for each source, preferably one that is copied, that its container writes to,
-/// and that is still while it is copied.
-fn once_each(mut found: Vec<MountPlan>, is_live: impl Fn(&MountPlan) -> bool) -> Vec<MountPlan> {
+/// and that is still while it is copied. What is left out of any of them is left out.
+fn once_each(mut found: Vec<Found>, is_live: impl Fn(&MountPlan) -> bool) -> Vec<Found> {
     // A stable sort: within the same preference, the order of the containers' names stays.
-    found.sort_by_key(|plan| {
+    found.sort_by_key(|found| {
+        let plan = &found.plan;
         let skipped = plan.decision == MountDecision::Skip;
         (skipped, plan.mount.read_only, is_live(plan))
     });
-    let mut once: Vec<MountPlan> = Vec::new();
-    for plan in found {
-        let known = !plan.mount.source.as_os_str().is_empty()
-            && once
-                .iter()
-                .any(|other| other.mount.source == plan.mount.source);
-        if !known {
-            once.push(plan);
+    let mut once: Vec<Found> = Vec::new();
+    for next in found {
+        let Some(known) = once.iter_mut().find(|known| known.shares_source(&next)) else {
+            once.push(next);
+            continue;
+        };
+        known.configured |= next.configured;
+        known.left_out.extend(next.left_out);
+        known.everything_out = known.everything_out.take().or(next.everything_out);
+        known.kept_out = known.kept_out.take().or(next.kept_out);
+    }
+    for found in &mut once {
+        if found.plan.decision == MountDecision::Copy
+            && !found.configured
+            && let Some((glob, who)) = found.everything_out.take()
+        {
+            found.skip(format!("left out by '{glob}' ({who})"));
+            found.kept_out = Some(who);
         }
     }
     once.sort_by(|a, b| {
+        let (a, b) = (&a.plan, &b.plan);
         (&a.container.name, &a.mount.destination).cmp(&(&b.container.name, &b.mount.destination))
     });
     once
 }
 
-/// Copies nothing for itself that lies within another copied source.
-fn nothing_twice(plans: &mut [MountPlan]) {
-    let copied: Vec<_> = plans
+/// Copies nothing for itself that lies within another copied source, and leaves out of that source
+/// what is left out of what lies within it.
+fn nothing_twice(all: &mut [Found]) {
+    let copied: Vec<PathBuf> = all
         .iter()
-        .filter(|plan| plan.decision == MountDecision::Copy)
-        .map(|plan| plan.mount.source.clone())
+        .filter(|found| found.plan.decision == MountDecision::Copy)
+        .map(|found| found.source().to_owned())
         .collect();
-    for plan in plans {
-        if plan.decision == MountDecision::Copy
-            && let Some(outer) = copied.iter().find(|source| {
-                plan.mount.source.starts_with(source) && **source != plan.mount.source
-            })
-        {
-            plan.decision = MountDecision::Skip;
-            plan.reason = format!("copied with {}, which holds it", outer.display());
+    let holder = |source: &Path| {
+        let mut holders = copied
+            .iter()
+            .filter(|outer| source.starts_with(outer) && *outer != source);
+        holders.next()
+    };
+    let mut inherited: Vec<(PathBuf, LeftOut)> = Vec::new();
+    for found in all.iter_mut() {
+        let Some(outer) = holder(found.source()) else {
+            continue;
+        };
+        let Ok(inner) = found.source().strip_prefix(outer).map(Path::to_owned) else {
+            continue;
+        };
+        let mut inherit = |glob: Option<PathGlob>, why: &str| {
+            let why = why.to_owned();
+            inherited.extend(glob.map(|glob| (outer.clone(), LeftOut { why, glob })));
+        };
+        if let Some(why) = &found.kept_out {
+            inherit(PathGlob::exactly(&inner), why);
+        } else if found.plan.decision == MountDecision::Copy {
+            for part in &found.left_out {
+                inherit(part.glob.moved_into(&inner), &part.why);
+            }
+            let why = format!("copied with {}, which holds it", outer.display());
+            found.skip(why);
         }
     }
+    for (outer, part) in inherited {
+        // The outermost holds all that lies within it.
+        let outermost = copied
+            .iter()
+            .filter(|source| outer.starts_with(source))
+            .min_by_key(|source| source.components().count());
+        for found in all.iter_mut() {
+            if Some(found.source()) == outermost.map(PathBuf::as_path)
+                && let Ok(between) = outer.strip_prefix(found.source())
+            {
+                let glob = part.glob.moved_into(between).unwrap_or(part.glob.clone());
+                let why = part.why.clone();
+                found.left_out.push(LeftOut { why, glob });
+            }
+        }
+    }
+}
+
+/// Warns of what a container's label wants to be copied, and is not.
+fn without_effect(container: &Container, all: &[Found]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for named in labels::include(container) {
+        let mut named_mounts = container.mounts.iter().filter(|mount| named.names(mount));
+        let Some(mount) = named_mounts.next() else {
+            continue;
+        };
+        let source = normal(&mount.source);
+        let found = all.iter().find(|found| {
+            found.source() == source
+                || (found.plan.container.id == container.id
+                    && found.plan.mount.destination == mount.destination)
+        });
+        let copied_by_another = |found: &&Found| {
+            all.iter().any(|other| {
+                other.plan.decision == MountDecision::Copy
+                    && found.source().starts_with(other.source())
+                    && found.kept_out.is_none()
+            })
+        };
+        if let Some(found) = found.filter(|found| !copied_by_another(found)) {
+            warnings.push(format!(
+                "container {}: the label {} has no effect on '{}': {}",
+                container.name,
+                labels::INCLUDE,
+                named.as_str(),
+                found.plan.reason
+            ));
+        }
+    }
+    warnings
 }
 
 fn mount_name(kind: &MountKind, source: &Path) -> String {
