@@ -11,12 +11,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Container, ContainerId, Volume};
+use crate::model::{Container, ContainerId, Image, Network, Volume};
 
 pub use address::{AddressError, EngineAddress};
 pub use client::{BollardEngine, EngineOptions};
 pub use error::{EngineError, EngineErrorKind};
 pub use info::{EngineInfo, SwarmRole};
+
+/// How many containers are inspected at the same time: enough that a hundred stacks are known
+/// within a second, and few enough for an engine that is busy.
+pub(crate) const INSPECTIONS_AT_ONCE: usize = 8;
 
 /// Something that runs containers, and can be asked to stop and start them.
 ///
@@ -77,6 +81,29 @@ pub trait Engine: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// If the engine cannot be reached, or refuses.
     async fn volumes(&self) -> Result<Vec<Volume>, EngineError>;
+
+    /// Lists every network, ordered by name.
+    ///
+    /// # Errors
+    ///
+    /// If the engine cannot be reached, or refuses.
+    async fn networks(&self) -> Result<Vec<Network>, EngineError>;
+
+    /// Lists every image, ordered by identifier. One call, however many there are.
+    ///
+    /// # Errors
+    ///
+    /// If the engine cannot be reached, or refuses.
+    async fn images(&self) -> Result<Vec<Image>, EngineError>;
+
+    /// Everything that the engine knows of a container, in its own words: what it takes to make it
+    /// again. Docker's is what `docker inspect` shows, **secrets in its environment included**: keep
+    /// it where nobody else reads it.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such container, the engine cannot be reached, or it refuses.
+    async fn definition(&self, id: &ContainerId) -> Result<serde_json::Value, EngineError>;
 
     /// Sends the container its stop signal, and kills it when `grace` has passed. Parts of a
     /// second are rounded up.

@@ -80,8 +80,8 @@ pub use journal::{
     ComposeService, FileJournal, Journal, JournalError, OutageRecord, RecordedContainer, Was,
 };
 pub use model::{
-    Container, ContainerId, ContainerKey, ContainerRef, ContainerState, Health, Mount, MountKind,
-    StackName, Volume,
+    AddressPool, Attachment, Container, ContainerId, ContainerKey, ContainerRef, ContainerState,
+    Health, Image, Mount, MountKind, Network, RestartPolicy, StackName, Volume,
 };
 pub use outage::{
     ContainerReport, NotRunning, OutageOptions, OutageReport, RecoverError, RecoveryReport,

@@ -140,7 +140,8 @@ pub struct MountPlan {
     /// The container that it is mounted into: the first by name, preferring those that write.
     pub container: ContainerRef,
     /// The mount. Its source is where the data is: for a volume that is a bind mount in disguise
-    /// (`o=bind`) that is the volume's device, since its mount point is empty while nothing runs.
+    /// (`o=bind`) that is the volume's device, since its mount point is empty while nothing runs;
+    /// for a symbolic link that lies within something else that is copied, what it leads to.
     pub mount: Mount,
     /// What happens to it.
     pub decision: MountDecision,
@@ -183,7 +184,7 @@ pub enum MountDecision {
 pub fn plan(stacks: &[Stack], volumes: &[Volume], rules: &PlanRules) -> Plan {
     let mut warnings = exclusion::unmatched(&rules.exclude, stacks, volumes);
     let decided = decide::decide(stacks, volumes, rules, &mut warnings);
-    let mut groups: Vec<GroupPlan> = group::group(&decided)
+    let mut groups: Vec<GroupPlan> = group::group(&decided, &rules.host)
         .into_iter()
         .map(|members| {
             let stoppable = members

@@ -332,3 +332,63 @@ async fn five_hundred_containers_cost_one_call_each_and_two_more() {
     assert!(containers.is_sorted_by(|a, b| a.name < b.name));
     assert_eq!(stand_in.requests.lock().unwrap().len(), 502);
 }
+
+#[tokio::test]
+async fn a_definition_is_the_engines_own_to_the_last_field() {
+    let stand_in = StandIn::new(|line| {
+        if line.contains("/gone/") {
+            return http(404, r#"{"message": "No such container: gone"}"#);
+        }
+        http(
+            200,
+            r#"{"Id": "0123456789abcdef", "FieldOfTheNextRelease": {"a": [1, null]}, "Config": {"Env": ["PASSWORD=x"]}}"#,
+        )
+    });
+    let engine = stand_in.engine();
+    let definition = engine.definition(&id()).await.unwrap();
+    assert_eq!(definition["FieldOfTheNextRelease"]["a"][0], 1);
+    assert_eq!(definition["Config"]["Env"][0], "PASSWORD=x");
+    let gone = engine.definition(&ContainerId::new("gone")).await;
+    assert_eq!(gone.unwrap_err().kind(), EngineErrorKind::NotFound);
+    assert_eq!(
+        *stand_in.requests.lock().unwrap(),
+        [
+            "GET /containers/0123456789abcdef/json",
+            "GET /containers/gone/json"
+        ]
+    );
+
+    let garbage = StandIn::new(|_| http(200, "<html>"));
+    let error = garbage.engine().definition(&id()).await.unwrap_err();
+    assert_eq!(error.kind(), EngineErrorKind::BadAnswer);
+    let silent = StandIn::new(|_| None);
+    let error = silent.engine().definition(&id()).await.unwrap_err();
+    assert_eq!(error.kind(), EngineErrorKind::DeadlinePassed);
+}
+
+#[tokio::test]
+async fn networks_and_images_are_a_list_each() {
+    let stand_in = StandIn::new(|line| {
+        if line.contains("/networks") {
+            http(
+                200,
+                r#"[{"Name": "b", "Id": "2"}, {"Name": "a", "Id": "9"}]"#,
+            )
+        } else {
+            http(
+                200,
+                r#"[{"Id": "sha256:1", "ParentId": "", "RepoTags": null, "RepoDigests": ["a@sha256:2"],
+                    "Created": 1, "Size": 2, "SharedSize": -1, "Labels": null, "Containers": -1}]"#,
+            )
+        }
+    });
+    let engine = stand_in.engine();
+    let networks = engine.networks().await.unwrap();
+    let names: Vec<&str> = networks.iter().map(|n| n.name.as_str()).collect();
+    assert_eq!(names, ["a", "b"]);
+    assert_eq!(engine.images().await.unwrap()[0].digests, ["a@sha256:2"]);
+    let requests = stand_in.requests.lock().unwrap().clone();
+    assert_eq!(requests.len(), 2, "{requests:?}");
+    assert!(requests[0].starts_with("GET /networks"), "{requests:?}");
+    assert!(requests[1].starts_with("GET /images/json"), "{requests:?}");
+}

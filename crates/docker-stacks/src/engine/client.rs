@@ -1,5 +1,7 @@
 //! The Docker Engine over its socket, by bollard.
 
+mod raw;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -7,17 +9,18 @@ use bollard::{
     API_DEFAULT_VERSION, Docker,
     errors::Error as BollardError,
     query_parameters::{
-        ListContainersOptionsBuilder, ListVolumesOptions, StopContainerOptionsBuilder,
+        ListContainersOptionsBuilder, ListImagesOptions, ListVolumesOptions,
+        StopContainerOptionsBuilder,
     },
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    Engine, EngineAddress, EngineError, EngineErrorKind, EngineInfo, EngineVersion, Stopped,
-    convert,
+    Engine, EngineAddress, EngineError, EngineErrorKind, EngineInfo, EngineVersion,
+    INSPECTIONS_AT_ONCE, Stopped, convert,
 };
-use crate::model::{Container, ContainerId, ContainerState, Volume};
+use crate::model::{Container, ContainerId, ContainerState, Image, Network, Volume};
 
 /// bollard's own time limit ends with an answer's first line; ours covers the whole call, so its
 /// own is only kept out of the way.
@@ -25,10 +28,6 @@ const CLIENT_LIMIT_SECONDS: u64 = 24 * 60 * 60;
 
 /// How often a container is looked at whose state lags behind.
 const STATE_POLL: Duration = Duration::from_millis(20);
-
-/// How many containers are inspected at the same time: enough that a hundred stacks are known
-/// within a second, and few enough for an engine that is busy.
-const INSPECTIONS_AT_ONCE: usize = 8;
 
 /// What a process that SIGKILL ended exits with.
 const KILLED_EXIT_CODE: i64 = 128 + 9;
@@ -299,6 +298,41 @@ impl Engine for BollardEngine {
             .collect();
         volumes.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(volumes)
+    }
+
+    async fn networks(&self) -> Result<Vec<Network>, EngineError> {
+        let listed = self
+            .call("list the networks", Duration::ZERO, |docker| async move {
+                docker.list_networks(None).await
+            })
+            .await?;
+        let mut networks: Vec<Network> = listed.into_iter().map(convert::network).collect();
+        networks.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+        Ok(networks)
+    }
+
+    async fn images(&self) -> Result<Vec<Image>, EngineError> {
+        let listed = self
+            .call("list the images", Duration::ZERO, |docker| async move {
+                docker.list_images(None::<ListImagesOptions>).await
+            })
+            .await?;
+        let mut images: Vec<Image> = listed.into_iter().map(convert::image).collect();
+        images.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(images)
+    }
+
+    async fn definition(&self, id: &ContainerId) -> Result<serde_json::Value, EngineError> {
+        let answer = self
+            .about("inspect", id, Duration::ZERO, |docker| {
+                raw::inspect(docker, id)
+            })
+            .await?;
+        serde_json::from_slice(&answer).map_err(|source| EngineError::BadAnswer {
+            endpoint: self.endpoint(),
+            operation: format!("inspect container {}", id.short()),
+            source: source.into(),
+        })
     }
 
     async fn stop(&self, id: &ContainerId, grace: Duration) -> Result<Stopped, EngineError> {

@@ -4,14 +4,18 @@ use std::{collections::BTreeMap, time::Duration};
 
 use bollard::models::{
     ContainerConfig, ContainerInspectResponse, ContainerState as State, ContainerStateStatusEnum,
-    HealthStatusEnum, HostConfig, LocalNodeState, MountPoint, SystemInfo, SystemVersion,
-    Volume as ApiVolume,
+    EndpointSettings, HealthStatusEnum, HostConfig, ImageSummary, LocalNodeState, MountPoint,
+    Network as ApiNetwork, RestartPolicy as ApiRestartPolicy, RestartPolicyNameEnum, SystemInfo,
+    SystemVersion, Volume as ApiVolume,
 };
 use jiff::Timestamp;
 
 use super::{EngineInfo, EngineVersion, SwarmRole};
 use crate::{
-    model::{Container, ContainerKey, ContainerState, Health, Mount, MountKind, Volume},
+    model::{
+        AddressPool, Attachment, Container, ContainerKey, ContainerState, Health, Image, Mount,
+        MountKind, Network, RestartPolicy, Volume,
+    },
     plan::labels,
 };
 
@@ -72,6 +76,84 @@ pub(super) fn volume(volume: ApiVolume) -> Volume {
     }
 }
 
+pub(super) fn network(network: ApiNetwork) -> Network {
+    let driver = network.driver.unwrap_or_default();
+    let mut read = Network::bridge(
+        network.id.unwrap_or_default(),
+        network.name.unwrap_or_default(),
+    );
+    let ipam = network.ipam.unwrap_or_default();
+    read.driver = driver;
+    read.internal = network.internal.unwrap_or_default();
+    read.attachable = network.attachable.unwrap_or_default();
+    read.ipv6 = network.enable_ipv6.unwrap_or_default();
+    read.ipam_driver = said(ipam.driver);
+    read.pools = ipam
+        .config
+        .unwrap_or_default()
+        .into_iter()
+        .map(|config| {
+            let mut pool = AddressPool::default();
+            pool.subnet = said(config.subnet);
+            pool.range = said(config.ip_range);
+            pool.gateway = said(config.gateway);
+            pool
+        })
+        .collect();
+    read.options = network.options.unwrap_or_default().into_iter().collect();
+    read.labels = network.labels.unwrap_or_default().into_iter().collect();
+    read
+}
+
+pub(super) fn image(summary: ImageSummary) -> Image {
+    // An image without a name is listed as `<none>`, with two of them at times.
+    let named = |names: Vec<String>| {
+        let mut names: Vec<String> = names
+            .into_iter()
+            .filter(|name| !name.contains("<none>"))
+            .collect();
+        names.sort();
+        names
+    };
+    let mut image = Image::new(summary.id);
+    image.tags = named(summary.repo_tags);
+    image.digests = named(summary.repo_digests);
+    image
+}
+
+fn attachment(settings: EndpointSettings) -> Attachment {
+    let wanted = settings.ipam_config.unwrap_or_default();
+    let all = |addresses: [Option<String>; 2]| addresses.into_iter().filter_map(said).collect();
+    let mut attachment = Attachment::default();
+    attachment.aliases = settings.aliases.unwrap_or_default();
+    attachment.wanted_addresses = all([wanted.ipv4_address, wanted.ipv6_address]);
+    attachment.addresses = all([settings.ip_address, settings.global_ipv6_address]);
+    attachment.mac_address = said(settings.mac_address);
+    attachment
+}
+
+/// Engines say nothing with an empty text.
+fn said(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+fn restart_policy(policy: Option<&ApiRestartPolicy>) -> RestartPolicy {
+    let Some(policy) = policy else {
+        return RestartPolicy::No;
+    };
+    match policy.name {
+        Some(RestartPolicyNameEnum::ALWAYS) => RestartPolicy::Always,
+        Some(RestartPolicyNameEnum::UNLESS_STOPPED) => RestartPolicy::UnlessStopped,
+        Some(RestartPolicyNameEnum::ON_FAILURE) => RestartPolicy::OnFailure {
+            at_most: policy
+                .maximum_retry_count
+                .and_then(|count| u32::try_from(count).ok())
+                .filter(|count| *count > 0),
+        },
+        Some(RestartPolicyNameEnum::EMPTY | RestartPolicyNameEnum::NO) | None => RestartPolicy::No,
+    }
+}
+
 pub(super) fn container(inspected: ContainerInspectResponse) -> Result<Container, Missing> {
     let id = inspected.id.ok_or(Missing { field: "Id" })?;
     let name = inspected.name.ok_or(Missing { field: "Name" })?;
@@ -89,6 +171,13 @@ pub(super) fn container(inspected: ContainerInspectResponse) -> Result<Container
         .unwrap_or_default()
         .into_iter()
         .map(mount)
+        .collect();
+    container.networks = inspected
+        .network_settings
+        .and_then(|settings| settings.networks)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(name, settings)| (name, attachment(settings)))
         .collect();
     add_host_config(&mut container, &host);
     add_config(&mut container, config);
@@ -121,6 +210,7 @@ fn add_host_config(container: &mut Container, host: &HostConfig) {
     container.ipc_mode = other_container(host.ipc_mode.as_deref());
     container.volumes_from = first_parts(host.volumes_from.as_deref());
     container.links = first_parts(host.links.as_deref());
+    container.restart_policy = restart_policy(host.restart_policy.as_ref());
     container.auto_remove = host.auto_remove.unwrap_or(false);
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ContainerId, ContainerKey, ContainerRef, Mount, seconds};
+use super::{Attachment, ContainerId, ContainerKey, ContainerRef, Mount, seconds};
 
 /// A container, as it was when the engine was asked.
 ///
@@ -29,6 +29,10 @@ pub struct Container {
     pub labels: BTreeMap<String, String>,
     /// What is mounted into it.
     pub mounts: Vec<Mount>,
+    /// Its places in networks, by their names. Empty for one that uses another's network or the
+    /// machine's (`host`).
+    #[serde(default)]
+    pub networks: BTreeMap<String, Attachment>,
     /// The container whose network it uses (`network_mode: container:…` or `service:…`).
     pub network_mode: Option<ContainerKey>,
     /// The container whose processes it sees (`pid: container:…`).
@@ -39,6 +43,9 @@ pub struct Container {
     pub volumes_from: Vec<ContainerKey>,
     /// The containers that it is linked to (`links`, the legacy of the default bridge).
     pub links: Vec<ContainerKey>,
+    /// What the engine does when it ends by itself.
+    #[serde(default)]
+    pub restart_policy: RestartPolicy,
     /// The engine deletes it as soon as it stops (`docker run --rm`).
     pub auto_remove: bool,
     /// When it was last started.
@@ -63,11 +70,13 @@ impl Container {
             health: None,
             labels: BTreeMap::new(),
             mounts: Vec::new(),
+            networks: BTreeMap::new(),
             network_mode: None,
             pid_mode: None,
             ipc_mode: None,
             volumes_from: Vec::new(),
             links: Vec::new(),
+            restart_policy: RestartPolicy::No,
             auto_remove: false,
             started_at: None,
             stop_timeout: None,
@@ -109,6 +118,26 @@ impl Container {
             .chain(&self.volumes_from)
             .chain(&self.links)
     }
+}
+
+/// What the engine does when a container ends by itself (`docker run --restart`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RestartPolicy {
+    /// Nothing.
+    #[default]
+    No,
+    /// Runs it again, always; also when the engine starts, unless somebody stopped it since the
+    /// engine's last start.
+    Always,
+    /// Runs it again, unless somebody stopped it; that is remembered over the engine's restarts.
+    UnlessStopped,
+    /// Runs it again if its exit code is not 0.
+    OnFailure {
+        /// How often at most; without end where nothing is said.
+        at_most: Option<u32>,
+    },
 }
 
 /// What a container is doing.

@@ -1,13 +1,18 @@
 //! Which stacks must be down together.
 
+use std::path::PathBuf;
+
 use super::{MountDecision, data, decide::Decided};
+use crate::host::HostFacts;
 
 /// Sorts stacks (by their place in the slice) into groups: each is in exactly one.
-pub(super) fn group(decided: &[Decided<'_>]) -> Vec<Vec<usize>> {
+pub(super) fn group(decided: &[Decided<'_>], host: &HostFacts) -> Vec<Vec<usize>> {
+    let sources: Vec<Vec<PathBuf>> = decided.iter().map(|stack| copied(stack, host)).collect();
     let mut union = Union::new(decided.len());
     for (index, stack) in decided.iter().enumerate() {
         for (other_index, other) in decided.iter().enumerate().skip(index + 1) {
-            if share_data(stack, other) || refer(stack, other) || refer(other, stack) {
+            let share_data = share_data(&sources[index], &sources[other_index]);
+            if share_data || refer(stack, other) || refer(other, stack) {
                 union.join(index, other_index);
             }
         }
@@ -15,18 +20,18 @@ pub(super) fn group(decided: &[Decided<'_>]) -> Vec<Vec<usize>> {
     union.into_groups()
 }
 
-fn share_data(a: &Decided<'_>, b: &Decided<'_>) -> bool {
-    let sources = |stack: &Decided<'_>| {
-        let plan = &stack.plan;
-        plan.mounts
-            .iter()
-            .filter(|mount| plan.decision.copies() && mount.decision == MountDecision::Copy)
-            .map(|mount| mount.mount.source.clone())
-            .collect::<Vec<_>>()
-    };
-    let of_b = sources(b);
-    sources(a)
+/// Where the data is that a stack has copied, without symbolic links where they are known.
+fn copied(stack: &Decided<'_>, host: &HostFacts) -> Vec<PathBuf> {
+    let plan = &stack.plan;
+    plan.mounts
         .iter()
+        .filter(|mount| plan.decision.copies() && mount.decision == MountDecision::Copy)
+        .map(|mount| host.real(&mount.mount.source).to_owned())
+        .collect()
+}
+
+fn share_data(of_a: &[PathBuf], of_b: &[PathBuf]) -> bool {
+    of_a.iter()
         .any(|source| of_b.iter().any(|other| data::overlap(source, other)))
 }
 

@@ -58,7 +58,7 @@ pub(super) fn mounts(
                     warnings.push(warning);
                 }
             }
-            found.push(Found::new(container, mount, judged));
+            found.push(Found::new(container, mount, judged, rules));
         }
     }
     let is_live = |plan: &MountPlan| live.contains(&plan.container.id);
@@ -114,6 +114,10 @@ impl Judged {
 #[derive(Debug)]
 struct Found {
     plan: MountPlan,
+    /// Its source without symbolic links, where they are known.
+    real: PathBuf,
+    /// It is copied with what holds it.
+    held: bool,
     /// The configuration includes it.
     configured: bool,
     /// A pattern leaves out all of it: which, and who says so.
@@ -124,7 +128,7 @@ struct Found {
 }
 
 impl Found {
-    fn new(container: &Container, mount: &Mount, judged: Judged) -> Self {
+    fn new(container: &Container, mount: &Mount, judged: Judged, rules: &PlanRules) -> Self {
         let Judged { verdict, said } = judged;
         let live = verdict.decision == MountDecision::Copy && stays_mounted(container);
         let mut reason = verdict.reason;
@@ -132,6 +136,8 @@ impl Found {
             reason.push_str(", copied live because its container's label says so");
         }
         Self {
+            real: rules.host.real(&verdict.source).to_owned(),
+            held: false,
             plan: MountPlan {
                 container: container.to_ref(),
                 mount: Mount {
@@ -155,7 +161,7 @@ impl Found {
 
     /// Is it mounted from the same place? What has no place is like nothing else.
     fn shares_source(&self, other: &Self) -> bool {
-        !self.source().as_os_str().is_empty() && self.source() == other.source()
+        !self.source().as_os_str().is_empty() && self.real == other.real
     }
 
     fn skip(&mut self, why: String) {
@@ -245,23 +251,29 @@ fn once_each(mut found: Vec<Found>, is_live: impl Fn(&MountPlan) -> bool) -> Vec
 /// Copies nothing for itself that lies within another copied source, and leaves out of that source
 /// what is left out of what lies within it.
 fn nothing_twice(all: &mut [Found]) {
-    let copied: Vec<PathBuf> = all
+    let copied: Vec<(PathBuf, PathBuf)> = all
         .iter()
         .filter(|found| found.plan.decision == MountDecision::Copy)
-        .map(|found| found.source().to_owned())
+        .map(|found| (found.real.clone(), found.source().to_owned()))
         .collect();
-    let holder = |source: &Path| {
-        let mut holders = copied
-            .iter()
-            .filter(|outer| source.starts_with(outer) && *outer != source);
-        holders.next()
-    };
     let mut inherited: Vec<(PathBuf, LeftOut)> = Vec::new();
     for found in all.iter_mut() {
-        let Some(outer) = holder(found.source()) else {
+        // The outermost holds all that lies within it.
+        let outermost = copied
+            .iter()
+            .filter(|(outer, _)| found.real.starts_with(outer) && *outer != found.real)
+            .min_by_key(|(outer, _)| outer.components().count());
+        let Some((outer, outer_name)) = outermost else {
+            let by_name = |(_, other): &&(PathBuf, PathBuf)| {
+                found.source().starts_with(other) && other != found.source()
+            };
+            if found.plan.decision == MountDecision::Copy && copied.iter().any(|c| by_name(&c)) {
+                // Only a symbolic link lies there, and only that is copied with it.
+                found.plan.mount.source.clone_from(&found.real);
+            }
             continue;
         };
-        let Ok(inner) = found.source().strip_prefix(outer).map(Path::to_owned) else {
+        let Ok(inner) = found.real.strip_prefix(outer).map(Path::to_owned) else {
             continue;
         };
         let mut inherit = |glob: Option<PathGlob>, why: &str| {
@@ -274,24 +286,14 @@ fn nothing_twice(all: &mut [Found]) {
             for part in &found.left_out {
                 inherit(part.glob.moved_into(&inner), &part.why);
             }
-            let why = format!("copied with {}, which holds it", outer.display());
+            let why = format!("copied with {}, which holds it", outer_name.display());
             found.skip(why);
+            found.held = true;
         }
     }
     for (outer, part) in inherited {
-        // The outermost holds all that lies within it.
-        let outermost = copied
-            .iter()
-            .filter(|source| outer.starts_with(source))
-            .min_by_key(|source| source.components().count());
-        for found in all.iter_mut() {
-            if Some(found.source()) == outermost.map(PathBuf::as_path)
-                && let Ok(between) = outer.strip_prefix(found.source())
-            {
-                let glob = part.glob.moved_into(between).unwrap_or(part.glob.clone());
-                let why = part.why.clone();
-                found.left_out.push(LeftOut { why, glob });
-            }
+        if let Some(found) = all.iter_mut().find(|found| found.real == outer) {
+            found.left_out.push(part);
         }
     }
 }
@@ -310,14 +312,8 @@ fn without_effect(container: &Container, all: &[Found]) -> Vec<String> {
                 || (found.plan.container.id == container.id
                     && found.plan.mount.destination == mount.destination)
         });
-        let copied_by_another = |found: &&Found| {
-            all.iter().any(|other| {
-                other.plan.decision == MountDecision::Copy
-                    && found.source().starts_with(other.source())
-                    && found.kept_out.is_none()
-            })
-        };
-        if let Some(found) = found.filter(|found| !copied_by_another(found)) {
+        let is_copied = |found: &&Found| found.held || found.plan.decision == MountDecision::Copy;
+        if let Some(found) = found.filter(|found| !is_copied(found)) {
             warnings.push(format!(
                 "container {}: the label {} has no effect on '{}': {}",
                 container.name,

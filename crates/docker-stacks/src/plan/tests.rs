@@ -1,8 +1,10 @@
 mod decisions;
 mod exclusions;
 mod homelab;
+mod host;
 mod inclusions;
 mod labels;
+mod left_out;
 mod order;
 mod properties;
 

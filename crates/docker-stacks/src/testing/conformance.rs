@@ -37,6 +37,8 @@ pub async fn all(engine: &dyn Engine, fixture: &Fixture) {
     says_who_it_is(engine).await;
     lists_everything(engine, fixture).await;
     lists_volumes(engine, fixture).await;
+    lists_networks_and_images(engine).await;
+    defines_its_containers(engine, fixture).await;
     knows_what_it_does_not_know(engine).await;
     stops_and_starts(engine, fixture).await;
     kills_after_the_grace_time(engine, fixture).await;
@@ -114,6 +116,32 @@ pub async fn lists_volumes(engine: &dyn Engine, fixture: &Fixture) {
     assert!(volume.mount_point.is_absolute(), "{volume:?}");
 }
 
+/// Networks are listed by name, images by identifier, each with something to know it by.
+///
+/// # Panics
+///
+/// If not so.
+pub async fn lists_networks_and_images(engine: &dyn Engine) {
+    let networks = engine.networks().await.expect("the engine lists");
+    assert!(networks.is_sorted_by_key(|network| network.name.as_str()));
+    assert!(networks.iter().all(|network| !network.name.is_empty()));
+    let images = engine.images().await.expect("the engine lists");
+    assert!(images.is_sorted_by_key(|image| image.id.as_str()));
+    assert!(images.iter().all(|image| !image.id.is_empty()));
+}
+
+/// A container's definition is an object that has at least its identifier in it.
+///
+/// # Panics
+///
+/// If not so.
+pub async fn defines_its_containers(engine: &dyn Engine, fixture: &Fixture) {
+    let id = find(engine, &fixture.obedient).await.id;
+    let definition = engine.definition(&id).await.expect("it is there");
+    assert!(definition.is_object(), "{definition}");
+    assert!(definition.to_string().contains(id.as_str()), "{definition}");
+}
+
 /// What does not exist is not found, by any call.
 ///
 /// # Panics
@@ -123,13 +151,14 @@ pub async fn knows_what_it_does_not_know(engine: &dyn Engine) {
     let nobody = ContainerId::new("f".repeat(64));
     let kinds = [
         engine.container(&nobody).await.map(drop),
+        engine.definition(&nobody).await.map(drop),
         engine.stop(&nobody, Duration::ZERO).await.map(drop),
         engine.start(&nobody).await,
         engine.pause(&nobody).await,
         engine.unpause(&nobody).await,
     ]
     .map(|answer| answer.expect_err("nobody is there").kind());
-    assert_eq!(kinds, [EngineErrorKind::NotFound; 5]);
+    assert_eq!(kinds, [EngineErrorKind::NotFound; 6]);
 }
 
 /// A stop ends a container, a start starts it, and either does nothing when it is done already.

@@ -14,8 +14,10 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
-    engine::{Engine, EngineError, EngineInfo, EngineVersion, Stopped, SwarmRole},
-    model::{Container, ContainerId, ContainerState, Volume},
+    engine::{
+        Engine, EngineError, EngineInfo, EngineVersion, INSPECTIONS_AT_ONCE, Stopped, SwarmRole,
+    },
+    model::{Container, ContainerId, ContainerState, Image, Network, Volume},
 };
 use item::Item;
 
@@ -40,8 +42,12 @@ pub struct MemoryEngine {
 struct State {
     items: Vec<Item>,
     volumes: Vec<Volume>,
+    networks: Vec<Network>,
+    images: Vec<Image>,
+    requests: usize,
     calls: Vec<Call>,
     latency: Duration,
+    inspection_latency: Duration,
     away_calls: usize,
 }
 
@@ -91,6 +97,30 @@ impl MemoryEngine {
     /// Adds a volume.
     pub fn add_volume(&self, volume: Volume) {
         self.lock().volumes.push(volume);
+    }
+
+    /// Adds a network.
+    pub fn add_network(&self, network: Network) {
+        self.lock().networks.push(network);
+    }
+
+    /// Adds an image.
+    pub fn add_image(&self, image: Image) {
+        self.lock().images.push(image);
+    }
+
+    /// How many requests a real engine would have been sent so far: a list of the containers takes
+    /// one for itself and one for each of them, as with [`BollardEngine`](crate::BollardEngine).
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        self.lock().requests
+    }
+
+    /// Lets every inspection that is part of a list of the containers take this long from now on,
+    /// of which eight go on at a time, as with [`BollardEngine`](crate::BollardEngine). Without
+    /// this, a list takes no longer than any other call.
+    pub fn set_inspection_latency(&self, latency: Duration) {
+        self.lock().inspection_latency = latency;
     }
 
     /// Lets every call from now on take this long before anything happens.
@@ -175,6 +205,7 @@ impl MemoryEngine {
             sleep(latency).await;
         }
         let mut state = self.lock();
+        state.requests += 1;
         if state.away_calls > 0 {
             state.away_calls -= 1;
             return Err(EngineError::Unreachable {
@@ -237,6 +268,18 @@ impl Engine for MemoryEngine {
 
     async fn containers(&self) -> Result<Vec<Container>, EngineError> {
         self.arrive("list the containers").await?;
+        let (rounds, latency) = {
+            let mut state = self.lock();
+            state.requests += state.items.len();
+            (
+                state.items.len().div_ceil(INSPECTIONS_AT_ONCE),
+                state.inspection_latency,
+            )
+        };
+        // Without latency, the clock is not even asked.
+        if !latency.is_zero() && rounds > 0 {
+            sleep(latency * u32::try_from(rounds).unwrap_or(u32::MAX)).await;
+        }
         let now = Instant::now();
         let mut all: Vec<_> = self
             .lock()
@@ -258,6 +301,28 @@ impl Engine for MemoryEngine {
         let mut all = self.lock().volumes.clone();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(all)
+    }
+
+    async fn networks(&self) -> Result<Vec<Network>, EngineError> {
+        self.arrive("list the networks").await?;
+        let mut all = self.lock().networks.clone();
+        all.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+        Ok(all)
+    }
+
+    async fn images(&self) -> Result<Vec<Image>, EngineError> {
+        self.arrive("list the images").await?;
+        let mut all = self.lock().images.clone();
+        all.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(all)
+    }
+
+    /// What this crate knows of the container: there is no engine that knows more.
+    async fn definition(&self, id: &ContainerId) -> Result<serde_json::Value, EngineError> {
+        self.arrive("inspect a container").await?;
+        self.with("inspect", id, |item, (now, _), _| {
+            serde_json::to_value(item.view(now)).map_err(|error| error.to_string())
+        })
     }
 
     async fn stop(&self, id: &ContainerId, grace: Duration) -> Result<Stopped, EngineError> {

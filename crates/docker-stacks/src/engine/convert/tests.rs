@@ -39,7 +39,12 @@ const WEB: &str = r#"{
     "Image": "nginx:1.29", "StopTimeout": 90,
     "Labels": { "com.docker.compose.project": "shop" },
     "Healthcheck": { "Test": ["CMD", "true"], "Interval": 1000000000 }
-  }
+  },
+  "NetworkSettings": { "Networks": { "shop_default": {
+    "IPAMConfig": { "IPv4Address": "172.20.0.5" }, "Links": null, "Aliases": ["web", "5f1c0b2d9a6e"],
+    "NetworkID": "77aa", "Gateway": "172.20.0.1", "IPAddress": "172.20.0.5", "IPPrefixLen": 16,
+    "GlobalIPv6Address": "", "MacAddress": "02:42:ac:14:00:05"
+  } } }
 }"#;
 
 #[test]
@@ -89,6 +94,21 @@ fn an_inspected_container_is_read() {
           "read_only": false
         }
       ],
+      "networks": {
+        "shop_default": {
+          "aliases": [
+            "web",
+            "5f1c0b2d9a6e"
+          ],
+          "wanted_addresses": [
+            "172.20.0.5"
+          ],
+          "addresses": [
+            "172.20.0.5"
+          ],
+          "mac_address": "02:42:ac:14:00:05"
+        }
+      },
       "network_mode": "aaaabbbbccccddddeeeeffff00001111222233334444555566667777888899990",
       "pid_mode": null,
       "ipc_mode": null,
@@ -99,6 +119,7 @@ fn an_inspected_container_is_read() {
       "links": [
         "shop-db-1"
       ],
+      "restart_policy": "unless_stopped",
       "auto_remove": false,
       "started_at": "2025-03-30T00:12:01.123456789Z",
       "stop_timeout": 90.0,
@@ -234,4 +255,84 @@ fn what_an_engine_says_of_itself_is_read() {
     for (json, role) in roles {
         assert_eq!(read(json), EngineInfo::new(role), "{json}");
     }
+}
+
+#[test]
+fn restart_policies_are_read() {
+    let read = |json: &str| {
+        let json = format!(
+            r#"{{"Id": "a", "Name": "b", "State": {{}}, "HostConfig": {{"RestartPolicy": {json}}}}}"#
+        );
+        container(inspected(&json)).unwrap().restart_policy
+    };
+    for (json, expected) in [
+        ("null", RestartPolicy::No),
+        (r#"{"Name": "", "MaximumRetryCount": 0}"#, RestartPolicy::No),
+        (r#"{"Name": "always"}"#, RestartPolicy::Always),
+        (
+            r#"{"Name": "on-failure", "MaximumRetryCount": 3}"#,
+            RestartPolicy::OnFailure { at_most: Some(3) },
+        ),
+        (
+            r#"{"Name": "on-failure", "MaximumRetryCount": 0}"#,
+            RestartPolicy::OnFailure { at_most: None },
+        ),
+    ] {
+        assert_eq!(read(json), expected, "{json}");
+    }
+}
+
+#[test]
+fn networks_and_images_are_read() {
+    let read = network(
+        serde_json::from_str(
+            r#"{"Name": "lan", "Id": "77aa", "Created": "2025-03-30T00:12:00.5Z", "Scope": "local",
+                "Driver": "macvlan", "EnableIPv6": false, "Internal": true, "Attachable": false,
+                "IPAM": {"Driver": "default", "Options": null, "Config":
+                    [{"Subnet": "192.0.2.0/24", "IPRange": "", "Gateway": "192.0.2.1"}]},
+                "Containers": {}, "Options": {"parent": "eth0"}, "Labels": {"a": "b"}}"#,
+        )
+        .unwrap(),
+    );
+    insta::assert_json_snapshot!(read, @r#"
+    {
+      "id": "77aa",
+      "name": "lan",
+      "driver": "macvlan",
+      "internal": true,
+      "attachable": false,
+      "ipv6": false,
+      "ipam_driver": "default",
+      "pools": [
+        {
+          "subnet": "192.0.2.0/24",
+          "range": null,
+          "gateway": "192.0.2.1"
+        }
+      ],
+      "options": {
+        "parent": "eth0"
+      },
+      "labels": {
+        "a": "b"
+      }
+    }
+    "#);
+
+    let read = |tags: &str, digests: &str| {
+        let json = format!(
+            r#"{{"Id": "sha256:1", "ParentId": "", "RepoTags": {tags}, "RepoDigests": {digests},
+                "Created": 1, "Size": 2, "SharedSize": -1, "VirtualSize": 2, "Labels": null, "Containers": -1}}"#
+        );
+        image(serde_json::from_str(&json).unwrap())
+    };
+    let named = read(r#"["b:1", "a:1"]"#, r#"["a@sha256:2"]"#);
+    assert_eq!(
+        (&named.tags[..], &named.digests[..]),
+        (
+            &["a:1".to_owned(), "b:1".to_owned()][..],
+            &["a@sha256:2".to_owned()][..]
+        )
+    );
+    assert_eq!(read(r#"["<none>:<none>"]"#, "null"), Image::new("sha256:1"));
 }

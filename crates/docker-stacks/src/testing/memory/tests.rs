@@ -69,4 +69,8 @@ async fn latency_and_absence_are_as_asked() {
     assert!(engine.containers().await.unwrap_err().is_away());
     assert_eq!(engine.containers().await.unwrap().len(), 1);
     assert_eq!(begun.elapsed(), 4 * SECOND);
+    engine.set_inspection_latency(SECOND);
+    engine.containers().await.unwrap();
+    assert_eq!(begun.elapsed(), 7 * SECOND);
+    assert_eq!(engine.requests(), 3 + 2);
 }
