@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{InvalidSnapshotPath, SnapshotId, SnapshotPath};
+use crate::{InvalidExcludePattern, InvalidSnapshotPath, SnapshotId, SnapshotPath};
 
 /// A store could not do what was asked.
 ///
@@ -111,6 +111,14 @@ pub enum StoreError {
         /// What is wrong with the name.
         #[from]
         source: InvalidSnapshotPath,
+    },
+
+    /// What is to be left out of a source is no pattern.
+    #[error("understand the request")]
+    InvalidPattern {
+        /// What is wrong with the pattern.
+        #[from]
+        source: InvalidExcludePattern,
     },
 
     /// There is no snapshot with this id.
@@ -241,6 +249,7 @@ impl StoreError {
             | Self::FolderNotEmpty { .. }
             | Self::InvalidRequest { .. }
             | Self::InvalidPath { .. }
+            | Self::InvalidPattern { .. }
             | Self::UnsafeName { .. }
             | Self::TargetNotUsable { .. } => StoreErrorKind::Refused,
             Self::Repository { source, .. } | Self::Restore { source, .. } => match source.kind() {

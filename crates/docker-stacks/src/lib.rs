@@ -89,7 +89,7 @@ pub use outage::{
 };
 pub use own::{OwnContainer, detect_own_container, own_container};
 pub use plan::{
-    CopyTarget, Dependency, Exclusion, ExclusionError, GroupPlan, Inclusion, InclusionError,
-    MountDecision, MountPlan, PathGlob, PathGlobError, Plan, PlanRules, StackDecision, StackPlan,
-    StartCondition, plan,
+    Dependency, Exclusion, ExclusionError, GroupPlan, Inclusion, InclusionError, MountDecision,
+    MountPlan, PathGlob, PathGlobError, Plan, PlanRules, StackDecision, StackPlan, StartCondition,
+    plan,
 };

@@ -41,22 +41,12 @@ pub struct PlanRules {
     /// What this machine says of the paths that are mounted.
     /// [`look_at_host`](crate::look_at_host) finds it out; without it, their names decide.
     pub host: HostFacts,
-    /// Where the copies go: what is there is not copied.
-    pub copies_go_to: Option<CopyTarget>,
+    /// The folder that the copies go to. It is never copied into itself, even if it lies within
+    /// something that is copied, or is included.
+    pub copies_go_to: Option<PathBuf>,
     /// The container that this program runs in, if it does: stopping it would end the outage
     /// without a start. [`detect_own_container`](crate::detect_own_container) finds it out.
     pub own_container: Option<OwnContainer>,
-}
-
-/// Where the copies go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CopyTarget {
-    /// The folder that they are written to. It is never copied into itself, even if it lies within
-    /// something that is copied, or is included.
-    pub path: PathBuf,
-    /// The mount point of the file system that it is on, if that is the NAS: what else lies there
-    /// is on the NAS already.
-    pub mount: Option<PathBuf>,
 }
 
 /// What a night does with every stack.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use docker_stacks::{EngineAddress, Exclusion, Inclusion};
+use docker_stacks::{EngineAddress, Exclusion, Inclusion, PathGlob};
 use reachability::ProbeSpec;
 use remote_shutdown::{Fingerprint, System};
 use serde::Deserialize;
@@ -41,14 +41,16 @@ pub struct DockerSettings {
     /// The engine's address.
     #[serde(deserialize_with = "value::from_str")]
     pub host: EngineAddress,
-    /// Stacks, containers and volumes that are left alone: `NAME`, `stack:NAME`, `container:NAME`
-    /// or `volume:NAME`.
+    /// What is left alone: `NAME`, `stack:NAME`, `container:NAME`, `volume:NAME` or `bind:/PATH`.
     #[serde(deserialize_with = "value::list_from_str")]
     pub exclude: Vec<Exclusion>,
     /// Volumes and directories that are copied although the rules would not: `volume:NAME` or
     /// `bind:/PATH`.
     #[serde(deserialize_with = "value::list_from_str")]
     pub include: Vec<Inclusion>,
+    /// Patterns of paths, as the containers see them, that are not copied from any of them.
+    #[serde(deserialize_with = "value::list_from_str")]
+    pub exclude_paths: Vec<PathGlob>,
     /// How long a container may take to stop before the engine kills it, where the container does
     /// not say so itself.
     #[serde(deserialize_with = "value::duration")]
@@ -64,6 +66,7 @@ impl Default for DockerSettings {
             host: EngineAddress::default(),
             exclude: Vec::new(),
             include: Vec::new(),
+            exclude_paths: Vec::new(),
             stop_timeout: Duration::from_secs(10),
             healthy_within: Duration::from_mins(2),
         }

@@ -70,6 +70,7 @@ fn every_complaint_names_the_line_and_what_was_expected() {
     insta::assert_snapshot!(complaint("host_key_sha256", "# host_key_sha256"), @"homelab.toml:24: expected either host_key_sha256 (what `ssh-keygen -lf` prints for the NAS's host key) or known_hosts, and not both");
     insta::assert_snapshot!(complaint("[\"192.0.2.255\"]", "[\"192.0.2.300\"]"), @r#"homelab.toml:22: broadcast: use "192.0.2.300" as a destination of magic packets: expected the IPv4 broadcast address of the machine's subnet, with or without a port, such as 192.168.0.255 or 192.168.0.255:9"#);
     insta::assert_snapshot!(complaint("[repository]", "[docker]\ninclude = [\"/srv/media\"]\n[repository]"), @"homelab.toml:10: include: read '/srv/media' as an inclusion: expected volume:NAME or bind:/ABSOLUTE/PATH");
+    insta::assert_snapshot!(complaint("[repository]", "[docker]\nexclude_paths = [\"/srv/../x\"]\n[repository]"), @"homelab.toml:10: exclude_paths: read '/srv/../x' as a pattern of paths: '.' and '..' are not known here; expected something like *.log, node_modules or /var/lib/app/cache/**");
     insta::assert_snapshot!(complaint("[window]", "[window"), @"homelab.toml:4: unclosed table, expected `]`");
 }
 
@@ -89,6 +90,34 @@ fn what_is_copied_against_the_rules_is_read() {
         .map(ToString::to_string)
         .collect();
     assert_eq!(included, ["volume:nfs_data", "bind:/etc/letsencrypt"]);
+}
+
+#[test]
+fn what_is_left_out_and_where_the_copies_go_is_read() {
+    let text = "[docker]\nexclude = [\"bind:/srv/media/\"]\nexclude_paths = [\"*.log\", \"/cache/**\"]\n\
+        [repository]\npath = \"/mnt/nas/restic\"\nmount = \"/mnt/nas\"\npassword_file = \"/p\"\n";
+    let config = load(text).unwrap();
+    let options = crate::setup::ConfiguredHost::options(
+        &config,
+        Vec::new(),
+        crate::step::stacks::Permission::Now,
+    );
+    assert_eq!(
+        options.host_view,
+        crate::step::stacks::HostView::ThisMachine
+    );
+    let rules = options.rules;
+    assert_eq!(rules.exclude[0].to_string(), "bind:/srv/media");
+    let globs: Vec<&str> = rules
+        .exclude_paths
+        .iter()
+        .map(|glob| glob.as_str())
+        .collect();
+    assert_eq!(globs, ["*.log", "/cache/**"]);
+    assert_eq!(
+        rules.copies_go_to.unwrap(),
+        std::path::Path::new("/mnt/nas/restic")
+    );
 }
 
 #[test]

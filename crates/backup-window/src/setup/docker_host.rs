@@ -15,7 +15,7 @@ use super::SetupError;
 use crate::config::Config;
 use crate::mount::{self, Mounted, NotMounted};
 use crate::state::StateDir;
-use crate::step::stacks::{DockerHost, Permission, StacksOptions};
+use crate::step::stacks::{DockerHost, HostView, Permission, StacksOptions};
 
 /// The Docker host and the repository that the configuration describes.
 #[derive(Debug)]
@@ -54,12 +54,25 @@ impl ConfiguredHost {
             rules: PlanRules {
                 exclude: docker.exclude.clone(),
                 include: docker.include.clone(),
+                exclude_paths: docker.exclude_paths.clone(),
                 own_container: detect_own_container(),
+                copies_go_to: config.repository().ok().map(|to| to.path.clone()),
+                ..PlanRules::default()
             },
+            host_view: host_view(&docker.host),
             only,
             permission,
             outage: outage_options(config),
         }
+    }
+}
+
+/// Only what listens on this machine's file system is certain to see the same files.
+fn host_view(engine: &EngineAddress) -> HostView {
+    if engine.to_string().starts_with("unix://") {
+        HostView::ThisMachine
+    } else {
+        HostView::Unknown
     }
 }
 

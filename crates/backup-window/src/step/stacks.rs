@@ -1,5 +1,6 @@
 //! Back up the stacks, group by group: stop, save, start, and see everything run again.
 
+mod definitions;
 mod problems;
 mod running;
 mod saving;
@@ -11,10 +12,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use backup_store::{Store, StoreError};
 use docker_stacks::{
-    Engine, EngineError, Journal, OutageOptions, Plan, PlanRules, Stack, find_stacks, plan, recover,
+    Engine, EngineError, Journal, OutageOptions, Plan, PlanRules, Stack, find_stacks, look_at_host,
+    plan, recover,
 };
 use tokio_util::sync::CancellationToken;
 
+use self::definitions::Surroundings;
 use self::running::Running;
 use self::saving::Saving;
 use super::{Outcome, Recorder, SavedStack, Step, StepEnd, StepRecord};
@@ -64,11 +67,22 @@ pub enum Permission {
     Now,
 }
 
+/// Whether the engine's paths are this machine's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostView {
+    /// They are: what they lead to is looked at before the plan is made.
+    ThisMachine,
+    /// They are another machine's, or nobody's: their names decide.
+    Unknown,
+}
+
 /// What to back up, and how.
 #[derive(Debug, Clone)]
 pub struct StacksOptions {
     /// What is left alone.
     pub rules: PlanRules,
+    /// Whether the engine's paths are this machine's.
+    pub host_view: HostView,
     /// Only the stacks of these names; all of them when empty.
     pub only: Vec<String>,
     /// Whether the window counts.
@@ -95,7 +109,11 @@ async fn plan_found(
     options: &StacksOptions,
 ) -> Result<Plan, EngineError> {
     let volumes = engine.volumes().await?;
-    let mut plan = plan(stacks, &volumes, &options.rules);
+    let mut rules = options.rules.clone();
+    if options.host_view == HostView::ThisMachine {
+        rules.host = look_at_host(stacks, &volumes).await;
+    }
+    let mut plan = plan(stacks, &volumes, &rules);
     if !options.only.is_empty() {
         // Whole groups: a stack that shares its data cannot be backed up without the others.
         plan.groups.retain(|group| {
@@ -165,6 +183,10 @@ pub async fn run(
         recorder.needs_attention(warning.clone());
     }
 
+    let (surroundings, remarks) = Surroundings::ask(engine.as_ref()).await;
+    for remark in remarks {
+        recorder.needs_attention(remark);
+    }
     let mut saving = Saving {
         clock,
         host,
@@ -174,6 +196,7 @@ pub async fn run(
         options,
         cancel,
         stacks: &stacks,
+        surroundings: &surroundings,
         saved: Vec::new(),
         worst: StepEnd::Done,
         failures: Vec::new(),

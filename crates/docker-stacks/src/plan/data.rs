@@ -236,23 +236,24 @@ fn judge_bind(
 /// where the copies go.
 fn why_never(source: &Path, rules: &PlanRules) -> Option<Verdict> {
     let real = rules.host.real(source);
-    let why =
-        if [source, real].contains(&Path::new("/")) {
-            "the whole machine"
-        } else if let Some(why) = not_a_file(source, rules.host.kind(source)) {
-            why
-        } else if KERNEL_PATHS
-            .iter()
-            .any(|path| source.starts_with(path) || real.starts_with(path))
-        {
-            "belongs to the system"
-        } else if rules.copies_go_to.as_ref().is_some_and(|target| {
-            source.starts_with(&target.path) || real.starts_with(&target.path)
-        }) {
-            "belongs to the repository, which is not copied into itself"
-        } else {
-            return None;
-        };
+    let why = if [source, real].contains(&Path::new("/")) {
+        "the whole machine"
+    } else if let Some(why) = not_a_file(source, rules.host.kind(source)) {
+        why
+    } else if KERNEL_PATHS
+        .iter()
+        .any(|path| source.starts_with(path) || real.starts_with(path))
+    {
+        "belongs to the system"
+    } else if rules
+        .copies_go_to
+        .as_ref()
+        .is_some_and(|target| source.starts_with(target) || real.starts_with(target))
+    {
+        "belongs to the repository, which is not copied into itself"
+    } else {
+        return None;
+    };
     Some(Verdict::skip(source, why))
 }
 
@@ -281,11 +282,7 @@ fn why_excluded(source: &Path, rules: &PlanRules) -> Option<Verdict> {
 /// What is not this machine's to copy.
 fn why_elsewhere(source: &Path, rules: &PlanRules) -> Option<Verdict> {
     let real = rules.host.real(source);
-    let what = rules.host.remote(real).or_else(|| {
-        let mount = rules.copies_go_to.as_ref()?.mount.as_ref()?;
-        real.starts_with(mount)
-            .then(|| format!("it lies on {}, where the copies go", mount.display()))
-    })?;
+    let what = rules.host.remote(real)?;
     let why = format!("its data is on the NAS already: {what}");
     Some(Verdict::skip(source, why))
 }

@@ -84,7 +84,7 @@ pub(super) fn within(source: &Path, rules: &PlanRules) -> Vec<LeftOut> {
         }
     }
     if let Some(target) = &rules.copies_go_to {
-        add(real, &target.path, "the repository itself".to_owned());
+        add(real, target, "the repository itself".to_owned());
     }
     for exclusion in &rules.exclude {
         if let Some(path) = exclusion.path() {

@@ -30,7 +30,7 @@ use super::super::{Homelab, NightOptions, NightReport, run};
 use crate::clock::{Clock, SimulatedClock};
 use crate::history::History;
 use crate::mount::{Mounted, NotMounted};
-use crate::step::stacks::{DockerHost, Permission, StacksOptions};
+use crate::step::stacks::{DockerHost, HostView, Permission, StacksOptions};
 use crate::step::wake::WakeOptions;
 use crate::window::Night;
 
@@ -239,6 +239,7 @@ impl House {
             wake: WakeOptions::new(request),
             stacks: StacksOptions {
                 rules: PlanRules::default(),
+                host_view: HostView::Unknown,
                 only: Vec::new(),
                 permission: Permission::WithinWindow,
                 outage: OutageOptions::default(),

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use backup_store::{BackupRequest, BackupSummary, Store, StoreError};
-use docker_stacks::{Engine, GroupPlan, OutageReport, Stack, StackPlan, WorkEnd, outage};
+use docker_stacks::{
+    Container, Engine, GroupPlan, OutageReport, Stack, StackPlan, WorkEnd, outage,
+};
 use tokio_util::sync::CancellationToken;
 
+use super::definitions::{Definitions, Surroundings};
 use super::{DockerHost, Permission, StacksOptions, problems, sources};
 use crate::clock::Clock;
 use crate::evidence::Fact;
@@ -26,6 +29,7 @@ pub(super) struct Saving<'a> {
     pub(super) options: &'a StacksOptions,
     pub(super) cancel: &'a CancellationToken,
     pub(super) stacks: &'a [Stack],
+    pub(super) surroundings: &'a Surroundings,
     pub(super) saved: Vec<SavedStack>,
     pub(super) worst: StepEnd,
     pub(super) failures: Vec<String>,
@@ -51,7 +55,13 @@ impl Saving<'_> {
             self.fail(end, format!("{names} not saved: {why}"));
             return;
         }
-        let save = self.save(&copied);
+        let containers = copied.iter().flat_map(|stack| self.containers_of(stack));
+        let (definitions, remarks) =
+            Definitions::ask(self.engine, self.surroundings, containers).await;
+        for remark in remarks {
+            recorder.needs_attention(remark);
+        }
+        let save = self.save(&copied, &definitions);
         if group.stop_order.is_empty() {
             let results = tokio::select! {
                 results = save => results,
@@ -89,16 +99,19 @@ impl Saving<'_> {
         }
     }
 
-    async fn save(&self, stacks: &[&StackPlan]) -> Vec<Saved> {
+    fn containers_of(&self, stack: &StackPlan) -> impl Iterator<Item = &'_ Container> + Clone {
+        self.stacks
+            .iter()
+            .filter(|found| found.name == stack.name && found.kind == stack.kind)
+            .flat_map(|found| &found.containers)
+    }
+
+    async fn save(&self, stacks: &[&StackPlan], definitions: &Definitions<'_>) -> Vec<Saved> {
         let mut results = Vec::new();
         for stack in stacks {
-            let containers = self
-                .stacks
-                .iter()
-                .filter(|found| found.name == stack.name && found.kind == stack.kind)
-                .flat_map(|found| &found.containers);
+            let containers = self.containers_of(stack);
             let started_at = self.clock.now();
-            let result = match sources::of_stack(stack, containers, started_at) {
+            let result = match sources::of_stack(stack, containers, definitions, started_at) {
                 Ok(sources) => {
                     let request = BackupRequest {
                         stack: stack.name.to_string(),

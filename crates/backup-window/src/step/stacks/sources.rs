@@ -1,37 +1,41 @@
 //! What of a stack goes into its snapshot, and under which name.
 //!
 //! The names do not depend on where the engine keeps its volumes, so that a restore on another
-//! machine finds them: `volumes/NAME`, `binds/ABSOLUTE/PATH`, `compose/ABSOLUTE/PATH` and
-//! `containers/NAME.json`.
+//! machine finds them: `volumes/NAME`, `binds/ABSOLUTE/PATH` and `compose/ABSOLUTE/PATH` for what is
+//! on the disk; `containers/NAME.json`, `images.json`, `networks.json` and `volumes.json` for what
+//! the engine says of the stack. A container's file is the engine's whole answer, the secrets in its
+//! environment included: the repository is encrypted.
 
 use std::path::PathBuf;
 
-use backup_store::{SnapshotPath, Source, StoreError};
+use backup_store::{ExcludePattern, SnapshotPath, Source, StoreError};
 use docker_stacks::{Container, MountDecision, MountKind, StackPlan};
 use jiff::Timestamp;
+
+use super::definitions::Definitions;
 
 /// The sources of a stack's snapshot; `now` is the time that generated files get.
 pub(super) fn of_stack<'a>(
     stack: &StackPlan,
-    containers: impl Iterator<Item = &'a Container>,
+    containers: impl Iterator<Item = &'a Container> + Clone,
+    definitions: &Definitions<'_>,
     now: Timestamp,
 ) -> Result<Vec<Source>, StoreError> {
     let volumes = SnapshotPath::new("volumes")?;
     let binds = SnapshotPath::new("binds")?;
     let compose = SnapshotPath::new("compose")?;
-    let definitions = SnapshotPath::new("containers")?;
 
     let mut sources = Vec::new();
     let mut copied: Vec<PathBuf> = Vec::new();
-    let mut mounts: Vec<_> = stack
+    let mut plans: Vec<_> = stack
         .mounts
         .iter()
-        .filter(|mount| mount.decision == MountDecision::Copy)
-        .map(|mount| &mount.mount)
+        .filter(|plan| plan.decision == MountDecision::Copy)
         .collect();
     // Shorter paths first: a folder covers the folders in it, which are not copied again.
-    mounts.sort_by_key(|mount| mount.source.components().count());
-    for mount in mounts {
+    plans.sort_by_key(|plan| plan.mount.source.components().count());
+    for plan in plans {
+        let mount = &plan.mount;
         if copied.iter().any(|above| mount.source.starts_with(above)) {
             continue;
         }
@@ -39,7 +43,14 @@ pub(super) fn of_stack<'a>(
             MountKind::Volume { name, .. } => volumes.beneath(name.as_ref())?,
             _ => binds.beneath(&mount.source)?,
         };
-        sources.push(Source::path(name, mount.source.clone()));
+        // Both crates' patterns are those of .gitignore files; should one be no pattern to the
+        // store after all, that is an error and not a copy of what somebody did not want.
+        let exclude = plan
+            .exclude
+            .iter()
+            .map(|glob| glob.as_str().parse::<ExcludePattern>())
+            .collect::<Result<Vec<_>, _>>()?;
+        sources.push(Source::path(name, mount.source.clone()).excluding(exclude));
         copied.push(mount.source.clone());
     }
     // A Compose file may also lie in a folder that is copied as a bind; it is kept here all the
@@ -48,37 +59,66 @@ pub(super) fn of_stack<'a>(
     for file in stack.files.iter().filter(|file| file.is_file()) {
         sources.push(Source::path(compose.beneath(file)?, file.clone()));
     }
-    for container in containers {
-        let name = definitions.beneath(format!("{}.json", container.name).as_ref())?;
-        let definition = serde_json::to_vec_pretty(container)
-            .expect("a container has nothing that JSON cannot express");
-        sources.push(Source::bytes(name, definition, now));
+    for (name, contents) in definitions.files(containers) {
+        sources.push(Source::bytes(SnapshotPath::new(name)?, contents, now));
     }
     Ok(sources)
 }
 
 #[cfg(test)]
 mod tests {
-    use docker_stacks::testing::{bind, container, in_project, volume};
-    use docker_stacks::{PlanRules, Volume, find_stacks, plan};
+    use docker_stacks::testing::{Behaviour, MemoryEngine, bind, container, in_project, volume};
+    use docker_stacks::{Image, Network, PlanRules, Stack, Volume, find_stacks, plan};
 
+    use super::super::definitions::Surroundings;
     use super::*;
 
-    #[test]
-    fn names_in_a_snapshot_do_not_depend_on_where_the_engine_keeps_its_volumes() {
+    async fn sources_of(app: Container, volumes: &[Volume]) -> (Vec<Stack>, Vec<Source>) {
+        let engine = MemoryEngine::new();
+        for name in ["wiki_default", "another"] {
+            engine.add_network(Network::bridge(name, name));
+        }
+        for id in ["sha256:1", "sha256:2"] {
+            let mut image = Image::new(id);
+            image.digests.push(format!("wiki@{id}"));
+            engine.add_image(image);
+        }
+        for volume in volumes {
+            engine.add_volume(volume.clone());
+        }
+        engine.add(app.clone(), Behaviour::default());
+        let (surroundings, remarks) = Surroundings::ask(&engine).await;
+        assert_eq!(remarks, Vec::<String>::new());
+        let stacks = find_stacks(vec![app]);
+        let containers = || stacks[0].containers.iter();
+        let (definitions, remarks) = Definitions::ask(&engine, &surroundings, containers()).await;
+        assert_eq!(remarks, Vec::<String>::new());
+        let plan = plan(&stacks, volumes, &PlanRules::default());
+        let sources = of_stack(
+            &plan.groups[0].stacks[0],
+            containers(),
+            &definitions,
+            Timestamp::UNIX_EPOCH,
+        );
+        (stacks.clone(), sources.unwrap())
+    }
+
+    fn app() -> (Container, Volume) {
         let data = Volume::local("wiki_data", "/var/lib/docker/volumes/wiki_data/_data");
         let mut app = in_project(container("wiki_app_1"), "wiki", "app");
+        app.image_id = "sha256:1".to_owned();
+        app.networks
+            .insert("wiki_default".to_owned(), Default::default());
         app.mounts.push(volume(&data, "/data"));
         app.mounts.push(bind("/srv/wiki", "/srv"));
         app.mounts.push(bind("/srv/wiki/uploads", "/uploads"));
-        let stacks = find_stacks(vec![app]);
-        let plan = plan(&stacks, &[data], &PlanRules::default());
-        let sources = of_stack(
-            &plan.groups[0].stacks[0],
-            stacks[0].containers.iter(),
-            Timestamp::UNIX_EPOCH,
-        )
-        .unwrap();
+        (app, data)
+    }
+
+    #[tokio::test]
+    async fn names_in_a_snapshot_do_not_depend_on_where_the_engine_keeps_its_volumes() {
+        let (app, data) = app();
+        let (_, sources) = sources_of(app, &[data, Volume::local("other", "/v")]).await;
         let names: Vec<String> = sources
             .iter()
             .map(|source| source.name().to_string())
@@ -88,9 +128,67 @@ mod tests {
             [
                 "binds/srv/wiki",
                 "volumes/wiki_data",
-                "containers/wiki_app_1.json"
+                "containers/wiki_app_1.json",
+                "images.json",
+                "networks.json",
+                "volumes.json"
             ],
             "a folder covers the folders in it"
         );
+        let contents = |wanted: &str| {
+            let file = sources.iter().find(|s| s.name().to_string() == wanted);
+            let Some(Source::Bytes { contents, .. }) = file else {
+                panic!("{wanted} is no file in memory");
+            };
+            serde_json::from_slice::<serde_json::Value>(contents).unwrap()
+        };
+        assert_eq!(contents("containers/wiki_app_1.json")["name"], "wiki_app_1");
+        assert_eq!(contents("images.json")[0]["digests"][0], "wiki@sha256:1");
+        for list in ["images.json", "networks.json", "volumes.json"] {
+            let list = contents(list);
+            assert_eq!(list.as_array().unwrap().len(), 1, "only its own: {list}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_plan_leaves_out_is_left_out() {
+        let (mut app, data) = app();
+        app.labels.insert(
+            "backup-window.exclude".to_owned(),
+            "/data/cache/**, *.log".to_owned(),
+        );
+        let (_, sources) = sources_of(app, &[data]).await;
+        let excluded: Vec<String> = sources
+            .iter()
+            .filter_map(|source| match source {
+                Source::Path { name, exclude, .. } => Some(format!("{name}: {exclude:?}")),
+                Source::Bytes { .. } => None,
+            })
+            .collect();
+        assert_eq!(
+            excluded,
+            [
+                r#"binds/srv/wiki: [ExcludePattern("*.log"), ExcludePattern("/uploads/**/*.log")]"#,
+                r#"volumes/wiki_data: [ExcludePattern("*.log"), ExcludePattern("/cache/**")]"#
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn what_the_engine_does_not_say_is_said() {
+        let engine = MemoryEngine::new();
+        let (app, _) = app();
+        engine.go_away_for(4);
+        let (surroundings, remarks) = Surroundings::ask(&engine).await;
+        assert_eq!(remarks.len(), 3);
+        let (definitions, remarks) =
+            Definitions::ask(&engine, &surroundings, std::iter::once(&app)).await;
+        assert!(remarks[0].contains("wiki_app_1"), "{remarks:?}");
+        let files = definitions.files(std::iter::once(&app));
+        assert!(String::from_utf8_lossy(&files[0].1).contains("wiki_app_1"));
+
+        // One that has gone needs no remark.
+        let (_, remarks) = Definitions::ask(&engine, &surroundings, std::iter::once(&app)).await;
+        assert_eq!(remarks, Vec::<String>::new());
     }
 }

@@ -88,10 +88,7 @@ fn what_is_on_the_nas_is_not_copied_from_there() {
     );
     let rules = PlanRules {
         host: facts().with_path("/srv/link", "/mnt/nas/link", FileKind::Directory),
-        copies_go_to: Some(CopyTarget {
-            path: "/mnt/copies/restic".into(),
-            mount: Some("/mnt/copies".into()),
-        }),
+        copies_go_to: Some("/mnt/copies/restic".into()),
         ..PlanRules::default()
     };
     let volumes = [bound];
@@ -101,7 +98,7 @@ fn what_is_on_the_nas_is_not_copied_from_there() {
     /bound Skip []: its data is on the NAS already: 192.0.2.10:/mnt/tank (nfs4), mounted on /mnt/nas
     /films Skip []: its data is on the NAS already: 192.0.2.10:/mnt/tank (nfs4), mounted on /mnt/nas
     /link Skip []: its data is on the NAS already: 192.0.2.10:/mnt/tank (nfs4), mounted on /mnt/nas
-    /other Skip []: its data is on the NAS already: it lies on /mnt/copies, where the copies go
+    /other Copy []: a directory or file that it can write to
     /pool Skip []: copied with /srv/app, which holds it
     "#);
     assert_eq!(plan.warnings, Vec::<String>::new());
@@ -145,10 +142,7 @@ fn the_repository_is_never_copied_into_itself() {
         .insert("backup-window.include".into(), "/inside".into());
     let rules = PlanRules {
         host: facts().with_path("/opt/link", "/srv/nas/restic", FileKind::Directory),
-        copies_go_to: Some(CopyTarget {
-            path: "/srv/nas/restic".into(),
-            mount: None,
-        }),
+        copies_go_to: Some("/srv/nas/restic".into()),
         include: vec!["bind:/opt/link".parse().unwrap()],
         ..PlanRules::default()
     };
@@ -219,7 +213,7 @@ proptest! {
         let rules = PlanRules {
             host: facts(),
             include: included.iter().map(|text| text.parse().unwrap()).collect(),
-            copies_go_to: Some(CopyTarget { path: path.into(), mount: None }),
+            copies_go_to: Some(path.into()),
             ..PlanRules::default()
         };
         let plan = planned(vec![with_mounts(container("c"), mounts)], &[], &rules);
