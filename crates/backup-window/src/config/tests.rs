@@ -111,7 +111,7 @@ fn what_is_left_out_and_where_the_copies_go_is_read() {
     let globs: Vec<&str> = rules
         .exclude_paths
         .iter()
-        .map(|glob| glob.as_str())
+        .map(docker_stacks::PathGlob::as_str)
         .collect();
     assert_eq!(globs, ["*.log", "/cache/**"]);
     assert_eq!(

@@ -92,12 +92,10 @@ pub(super) fn network(network: ApiNetwork) -> Network {
         .config
         .unwrap_or_default()
         .into_iter()
-        .map(|config| {
-            let mut pool = AddressPool::default();
-            pool.subnet = said(config.subnet);
-            pool.range = said(config.ip_range);
-            pool.gateway = said(config.gateway);
-            pool
+        .map(|config| AddressPool {
+            subnet: said(config.subnet),
+            range: said(config.ip_range),
+            gateway: said(config.gateway),
         })
         .collect();
     read.options = network.options.unwrap_or_default().into_iter().collect();
@@ -124,12 +122,12 @@ pub(super) fn image(summary: ImageSummary) -> Image {
 fn attachment(settings: EndpointSettings) -> Attachment {
     let wanted = settings.ipam_config.unwrap_or_default();
     let all = |addresses: [Option<String>; 2]| addresses.into_iter().filter_map(said).collect();
-    let mut attachment = Attachment::default();
-    attachment.aliases = settings.aliases.unwrap_or_default();
-    attachment.wanted_addresses = all([wanted.ipv4_address, wanted.ipv6_address]);
-    attachment.addresses = all([settings.ip_address, settings.global_ipv6_address]);
-    attachment.mac_address = said(settings.mac_address);
-    attachment
+    Attachment {
+        aliases: settings.aliases.unwrap_or_default(),
+        wanted_addresses: all([wanted.ipv4_address, wanted.ipv6_address]),
+        addresses: all([settings.ip_address, settings.global_ipv6_address]),
+        mac_address: said(settings.mac_address),
+    }
 }
 
 /// Engines say nothing with an empty text.

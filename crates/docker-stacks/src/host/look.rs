@@ -18,7 +18,7 @@ use crate::{
 /// How long to look. A file system of this machine that takes longer does not answer at all.
 const LOOK_DEADLINE: Duration = Duration::from_secs(10);
 
-/// How many symbolic links the kernel follows before it gives up (path_resolution(7)).
+/// How many symbolic links the kernel follows before it gives up (`path_resolution(7)`).
 const MOST_LINKS: usize = 40;
 
 /// Finds out what the machine that this program runs on says of the paths that are mounted into
@@ -51,16 +51,14 @@ pub async fn look_at_host(stacks: &[Stack], volumes: &[Volume]) -> HostFacts {
         let mounts = mounts.clone();
         tokio::task::spawn_blocking(move || with_paths(mounts, paths, &look))
     };
-    match tokio::time::timeout(LOOK_DEADLINE, looking).await {
-        Ok(Ok(facts)) => facts,
-        _ => {
-            tracing::warn!(
-                "looking at the paths that are mounted into containers took too long; they are \
-                 judged by their names"
-            );
-            mounts
-        }
+    if let Ok(Ok(facts)) = tokio::time::timeout(LOOK_DEADLINE, looking).await {
+        return facts;
     }
+    tracing::warn!(
+        "looking at the paths that are mounted into containers took too long; they are judged by \
+         their names"
+    );
+    mounts
 }
 
 /// What is mounted from outside of the engine's own directories.

@@ -68,7 +68,7 @@ pub(super) fn of_stack<'a>(
 #[cfg(test)]
 mod tests {
     use docker_stacks::testing::{Behaviour, MemoryEngine, bind, container, in_project, volume};
-    use docker_stacks::{Image, Network, PlanRules, Stack, Volume, find_stacks, plan};
+    use docker_stacks::{Attachment, Image, Network, PlanRules, Stack, Volume, find_stacks, plan};
 
     use super::super::definitions::Surroundings;
     use super::*;
@@ -108,7 +108,7 @@ mod tests {
         let mut app = in_project(container("wiki_app_1"), "wiki", "app");
         app.image_id = "sha256:1".to_owned();
         app.networks
-            .insert("wiki_default".to_owned(), Default::default());
+            .insert("wiki_default".to_owned(), Attachment::default());
         app.mounts.push(volume(&data, "/data"));
         app.mounts.push(bind("/srv/wiki", "/srv"));
         app.mounts.push(bind("/srv/wiki/uploads", "/uploads"));
