@@ -41,6 +41,15 @@ pub(crate) const INSPECTIONS_AT_ONCE: usize = 8;
 ///   stops it.
 ///
 /// `testing::conformance` (feature `testing`) holds these as checks to run against an engine.
+///
+/// ```no_run
+/// # async fn example(engine: &dyn docker_stacks::Engine) -> Result<(), docker_stacks::EngineError> {
+/// for container in engine.containers().await? {
+///     println!("{} is {}", container.name, container.state);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait Engine: std::fmt::Debug + Send + Sync + 'static {
@@ -137,6 +146,14 @@ pub trait Engine: std::fmt::Debug + Send + Sync + 'static {
 }
 
 /// Which engine answers.
+///
+/// ```no_run
+/// # async fn example(engine: &dyn docker_stacks::Engine) -> Result<(), docker_stacks::EngineError> {
+/// let version = engine.version().await?;
+/// println!("Docker {} speaks the API up to {}", version.version, version.api_version);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineVersion {
     /// The engine's release: `28.5.1`.
@@ -150,6 +167,15 @@ pub struct EngineVersion {
 }
 
 /// How a stop ended.
+///
+/// ```
+/// use docker_stacks::Stopped;
+///
+/// fn is_clean(stopped: Stopped) -> bool {
+///     !matches!(stopped, Stopped::Killed)
+/// }
+/// assert!(is_clean(Stopped::Clean { exit_code: 143 }));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stopped {

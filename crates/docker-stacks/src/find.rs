@@ -27,6 +27,14 @@ const SWARM_STACK: &str = "com.docker.stack.namespace";
 const SWARM_SERVICE: &str = "com.docker.swarm.service.name";
 
 /// Containers that were deployed together.
+///
+/// ```
+/// use docker_stacks::{Container, find_stacks};
+///
+/// let stacks = find_stacks(vec![Container::new("9c8b", "portainer")]);
+/// assert_eq!(stacks[0].name.as_str(), "portainer");
+/// assert_eq!(stacks[0].containers.len(), 1);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stack {
     /// The project's, stack's, or container's name.
@@ -38,6 +46,22 @@ pub struct Stack {
 }
 
 /// What deployed a stack.
+///
+/// ```
+/// use docker_stacks::{Container, StackKind, find_stacks};
+///
+/// let mut db = Container::new("1f2e", "shop-db-1");
+/// for (key, value) in [
+///     ("com.docker.compose.project", "shop"),
+///     ("com.docker.compose.project.working_dir", "/srv/shop"),
+/// ] {
+///     db.labels.insert(key.into(), value.into());
+/// }
+/// let StackKind::Compose { config_files, .. } = &find_stacks(vec![db])[0].kind else {
+///     panic!("it is a project of Compose");
+/// };
+/// assert_eq!(config_files[0], *"/srv/shop/.env");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

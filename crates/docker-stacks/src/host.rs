@@ -68,6 +68,12 @@ pub struct HostFacts {
 }
 
 /// What kind of file a path leads to.
+///
+/// ```
+/// use docker_stacks::{FileKind, HostFacts};
+///
+/// let facts = HostFacts::default().with_path("/srv/agent", "/run/agent", FileKind::Socket);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FileKind {

@@ -24,6 +24,19 @@ pub use file::FileJournal;
 /// - [`read`](Journal::read) returns what was written last, or nothing after
 ///   [`clear`](Journal::clear). What it cannot understand is an error, never "nothing".
 /// - There is one writer at a time; keeping it so is the caller's task.
+///
+/// ```
+/// use docker_stacks::{FileJournal, Journal};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), docker_stacks::JournalError> {
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("outage.json");
+/// let journal: Box<dyn Journal> = Box::new(FileJournal::new(path));
+/// assert_eq!(journal.read().await?, None, "nothing is owed");
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait Journal: std::fmt::Debug + Send + Sync + 'static {
     /// Replaces the record.
@@ -49,6 +62,15 @@ pub trait Journal: std::fmt::Debug + Send + Sync + 'static {
 }
 
 /// What an outage must start again.
+///
+/// ```no_run
+/// # async fn example(journal: &dyn docker_stacks::Journal) -> Result<(), docker_stacks::JournalError> {
+/// if let Some(record) = journal.read().await? {
+///     println!("since {}, {} containers are owed", record.begun_at, record.containers.len());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutageRecord {
     /// When the outage began; the earliest, if an earlier one left something behind.
@@ -62,6 +84,18 @@ pub struct OutageRecord {
 }
 
 /// One container that must run again.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use docker_stacks::{Container, ContainerState, RecordedContainer, Was};
+///
+/// let mut db = Container::new("1f2e", "db");
+/// let grace = Duration::from_secs(10);
+/// assert_eq!(RecordedContainer::of(&db, grace).unwrap().was, Was::Running);
+/// db.state = ContainerState::Created;
+/// assert_eq!(RecordedContainer::of(&db, grace), None, "there is nothing to start again");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedContainer {
     /// Which container.
@@ -79,6 +113,11 @@ pub struct RecordedContainer {
 }
 
 /// What a container did before the outage, and is to do after it.
+///
+/// ```
+/// assert_eq!(serde_json::to_string(&docker_stacks::Was::Paused)?, "\"paused\"");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Was {
@@ -91,6 +130,20 @@ pub enum Was {
 }
 
 /// One container's place in a Compose project.
+///
+/// ```
+/// use docker_stacks::{Container, RecordedContainer};
+///
+/// let mut db = Container::new("1f2e", "shop-db-1");
+/// for (key, value) in [
+///     ("com.docker.compose.project", "shop"),
+///     ("com.docker.compose.service", "db"),
+/// ] {
+///     db.labels.insert(key.into(), value.into());
+/// }
+/// let recorded = RecordedContainer::of(&db, std::time::Duration::from_secs(10)).unwrap();
+/// assert_eq!(recorded.service.unwrap().number, "1");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ComposeService {
     /// The project.
@@ -142,6 +195,20 @@ impl RecordedContainer {
 }
 
 /// A journal that could not be kept.
+///
+/// ```
+/// use docker_stacks::{FileJournal, Journal, JournalError};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("outage.json");
+/// std::fs::write(&path, "not a record")?;
+/// let error = FileJournal::new(&path).read().await.unwrap_err();
+/// assert!(matches!(error, JournalError::Damaged { .. }));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JournalError {

@@ -25,6 +25,18 @@ pub use recover::{RecoverError, RecoveryReport, recover};
 pub use report::{ContainerReport, NotRunning, OutageReport, StartEnd, StopEnd, WorkEnd};
 
 /// How patient an outage is.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use docker_stacks::OutageOptions;
+///
+/// let options = OutageOptions {
+///     healthy_within: Duration::from_secs(300),
+///     ..OutageOptions::default()
+/// };
+/// assert_eq!(options.grace, Duration::from_secs(10));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutageOptions {
     /// How long a container is given between its stop signal and SIGKILL, unless it asks for a
@@ -82,6 +94,21 @@ impl Default for OutageOptions {
 ///
 /// Never drop this future half-way: the containers would stay down until [`recover`] is called. Use
 /// `cancelled`.
+///
+/// # Example
+///
+/// ```no_run
+/// # use docker_stacks::{Engine, GroupPlan, Journal, OutageOptions, outage};
+/// # async fn example(engine: &dyn Engine, journal: &dyn Journal, group: &GroupPlan, now: jiff::Timestamp) {
+/// let options = OutageOptions::default();
+/// let never = std::future::pending();
+/// let report = outage(engine, journal, group, now, &options, never, async {
+///     // Nothing of the group writes now.
+/// })
+/// .await;
+/// assert!(report.everything_runs());
+/// # }
+/// ```
 pub async fn outage<T, F>(
     engine: &dyn Engine,
     journal: &dyn Journal,

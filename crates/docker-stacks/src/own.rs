@@ -18,6 +18,15 @@ const HOSTNAME_DIGITS: usize = 12;
 const ENGINE_FILES: [&str; 3] = ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"];
 
 /// The container that this program runs in, as well as it could be told from the inside.
+///
+/// ```
+/// use docker_stacks::{ContainerId, OwnContainer, PlanRules};
+///
+/// let rules = PlanRules {
+///     own_container: Some(OwnContainer::This(ContainerId::new("5f1c0b2d9a6e"))),
+///     ..PlanRules::default()
+/// };
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -30,6 +30,17 @@ pub use inclusion::{Inclusion, InclusionError};
 pub use order::{Dependency, StartCondition};
 
 /// What the configuration says about stopping and copying.
+///
+/// ```
+/// use docker_stacks::PlanRules;
+///
+/// let rules = PlanRules {
+///     exclude: vec!["volume:portainer_data".parse()?, "bind:/srv/media".parse()?],
+///     exclude_paths: vec!["*.log".parse()?],
+///     ..PlanRules::default()
+/// };
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PlanRules {
     /// What is left alone.
@@ -50,6 +61,17 @@ pub struct PlanRules {
 }
 
 /// What a night does with every stack.
+///
+/// ```no_run
+/// # fn example(plan: &docker_stacks::Plan) {
+/// for warning in &plan.warnings {
+///     eprintln!("{warning}");
+/// }
+/// for (number, group) in plan.groups.iter().enumerate() {
+///     println!("outage {number} stops {} containers", group.stop_order.len());
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The stacks, in groups that are down together; ordered by the name of their first stack.
@@ -60,6 +82,22 @@ pub struct Plan {
 }
 
 /// Stacks that must be down together, because they share data or live in each other's namespaces.
+///
+/// ```
+/// # use docker_stacks::{Container, Mount, MountKind, PlanRules, find_stacks, plan};
+/// #
+/// # let mut web = Container::new("1f2e", "web");
+/// # web.mounts.push(Mount {
+/// #     kind: MountKind::Bind,
+/// #     source: "/srv/web".into(),
+/// #     destination: "/data".into(),
+/// #     read_only: false,
+/// # });
+/// # let plan = plan(&find_stacks(vec![web]), &[], &PlanRules::default());
+/// let group = &plan.groups[0];
+/// assert_eq!(group.stacks.len(), 1);
+/// assert_eq!(group.stop_order[0].name, "web");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupPlan {
     /// The stacks, ordered by name.
@@ -76,6 +114,21 @@ pub struct GroupPlan {
 }
 
 /// What a night does with one stack.
+///
+/// ```
+/// # use docker_stacks::{Container, Mount, MountKind, PlanRules, find_stacks, plan};
+/// #
+/// # let mut web = Container::new("1f2e", "web");
+/// # web.mounts.push(Mount {
+/// #     kind: MountKind::Bind,
+/// #     source: "/srv/web".into(),
+/// #     destination: "/data".into(),
+/// #     read_only: false,
+/// # });
+/// # let plan = plan(&find_stacks(vec![web]), &[], &PlanRules::default());
+/// let stack = &plan.groups[0].stacks[0];
+/// assert_eq!(stack.reason, "1 container running, 1 mount to copy");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackPlan {
     /// The stack's name.
@@ -95,6 +148,12 @@ pub struct StackPlan {
 }
 
 /// What happens to a stack.
+///
+/// ```
+/// use docker_stacks::StackDecision;
+///
+/// assert!(StackDecision::StopOnly.stops() && !StackDecision::StopOnly.copies());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -125,6 +184,22 @@ impl StackDecision {
 }
 
 /// What happens to one mount.
+///
+/// ```
+/// # use docker_stacks::{Container, Mount, MountKind, PlanRules, find_stacks, plan};
+/// #
+/// # let mut web = Container::new("1f2e", "web");
+/// # web.mounts.push(Mount {
+/// #     kind: MountKind::Bind,
+/// #     source: "/srv/web".into(),
+/// #     destination: "/data".into(),
+/// #     read_only: false,
+/// # });
+/// # let plan = plan(&find_stacks(vec![web]), &[], &PlanRules::default());
+/// let mount = &plan.groups[0].stacks[0].mounts[0];
+/// assert_eq!(mount.reason, "a directory or file that it can write to");
+/// assert!(mount.exclude.is_empty());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MountPlan {
     /// The container that it is mounted into: the first by name, preferring those that write.
@@ -143,6 +218,15 @@ pub struct MountPlan {
 }
 
 /// What happens to a mount.
+///
+/// ```
+/// use docker_stacks::{MountDecision, StackPlan};
+///
+/// fn copied(stack: &StackPlan) -> usize {
+///     let mounts = stack.mounts.iter();
+///     mounts.filter(|mount| mount.decision == MountDecision::Copy).count()
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MountDecision {
@@ -170,6 +254,22 @@ pub enum MountDecision {
 ///   includes is copied even if a label excludes the whole of it.
 /// - [`PlanRules::include`] overrules what is said here of mounts, but no exclusion.
 /// - Stacks whose copied data overlaps, or that live in each other's namespaces, form a group.
+///
+/// # Example
+///
+/// ```
+/// use docker_stacks::{Container, Mount, MountKind, PlanRules, find_stacks, plan};
+///
+/// let mut web = Container::new("1f2e", "web");
+/// web.mounts.push(Mount {
+///     kind: MountKind::Bind,
+///     source: "/srv/web".into(),
+///     destination: "/data".into(),
+///     read_only: false,
+/// });
+/// let plan = plan(&find_stacks(vec![web]), &[], &PlanRules::default());
+/// assert!(plan.groups[0].stacks[0].decision.stops());
+/// ```
 #[must_use]
 pub fn plan(stacks: &[Stack], volumes: &[Volume], rules: &PlanRules) -> Plan {
     let mut warnings = exclusion::unmatched(&rules.exclude, stacks, volumes);

@@ -11,6 +11,14 @@ use serde::{Deserialize, Serialize};
 /// Where an engine listens, in the notation of `DOCKER_HOST`.
 ///
 /// Only Unix sockets so far: `unix:///var/run/docker.sock`, which is also the default.
+///
+/// ```
+/// use docker_stacks::EngineAddress;
+///
+/// let address: EngineAddress = "unix:///run/user/1000/docker.sock".parse()?;
+/// assert_ne!(address, EngineAddress::default());
+/// # Ok::<(), docker_stacks::AddressError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EngineAddress {
@@ -95,6 +103,13 @@ impl From<EngineAddress> for String {
 }
 
 /// Why a text is not an engine's address.
+///
+/// ```
+/// use docker_stacks::{AddressError, EngineAddress};
+///
+/// let error = "docker.sock".parse::<EngineAddress>().unwrap_err();
+/// assert!(matches!(error, AddressError::NoScheme { .. }));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddressError {

@@ -33,6 +33,13 @@ const STATE_POLL: Duration = Duration::from_millis(20);
 const KILLED_EXIT_CODE: i64 = 128 + 9;
 
 /// How to speak to an engine.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let options = docker_stacks::EngineOptions::default();
+/// assert_eq!(options.call_deadline, Duration::from_secs(60));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineOptions {
     /// How long one call may take, 60 s by default; a stop may take its grace time besides.
@@ -55,6 +62,17 @@ impl Default for EngineOptions {
 /// speak nothing newer than 1.41 (Docker 20.10) and engines that refuse everything older than
 /// 1.44 (Docker 29) are both understood, and an engine that is replaced by another release
 /// in the middle of a night as well. No connection is kept between calls, for the same reason.
+///
+/// ```no_run
+/// use docker_stacks::{BollardEngine, Engine, EngineAddress, EngineOptions};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let address: EngineAddress = "unix:///run/user/1000/docker.sock".parse()?;
+/// let engine = BollardEngine::connect(&address, EngineOptions::default()).await?;
+/// println!("{} containers", engine.containers().await?.len());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct BollardEngine {
     address: EngineAddress,

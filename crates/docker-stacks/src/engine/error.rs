@@ -5,6 +5,16 @@ use std::{error::Error, io, time::Duration};
 type Source = Box<dyn Error + Send + Sync>;
 
 /// A call to an engine that failed.
+///
+/// ```no_run
+/// # async fn example(engine: &dyn docker_stacks::Engine, id: &docker_stacks::ContainerId) {
+/// match engine.start(id).await {
+///     Ok(()) => println!("it runs"),
+///     Err(error) if error.is_away() => println!("later, perhaps: failed to {error}"),
+///     Err(error) => println!("failed to {error}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
@@ -66,6 +76,16 @@ pub enum EngineError {
 }
 
 /// What a caller has to tell apart.
+///
+/// ```
+/// use docker_stacks::{EngineError, EngineErrorKind};
+///
+/// fn is_gone(error: &EngineError) -> bool {
+///     error.kind() == EngineErrorKind::NotFound
+/// }
+/// # let endpoint = "unix:///var/run/docker.sock".to_owned();
+/// # assert!(is_gone(&EngineError::NotFound { endpoint, operation: String::new() }));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EngineErrorKind {

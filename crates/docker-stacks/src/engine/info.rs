@@ -5,6 +5,15 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 /// What an engine says of itself and of the machine that it runs on.
+///
+/// ```
+/// use docker_stacks::{EngineInfo, SwarmRole};
+///
+/// fn can_scale_services(info: &EngineInfo) -> bool {
+///     info.swarm == SwarmRole::Manager
+/// }
+/// assert!(!can_scale_services(&EngineInfo::new(SwarmRole::None)));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EngineInfo {
@@ -38,6 +47,14 @@ impl EngineInfo {
 }
 
 /// An engine's part in a swarm.
+///
+/// ```
+/// use docker_stacks::SwarmRole;
+///
+/// let role: SwarmRole = serde_json::from_str("\"manager\"")?;
+/// assert_eq!(role, SwarmRole::Manager);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

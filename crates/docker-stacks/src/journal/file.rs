@@ -19,6 +19,13 @@ const FORMAT: u32 = 1;
 ///
 /// A write goes to a second file next to it (the same name with `.new`), is synced, and takes the
 /// first one's place, after which the folder is synced too: at no time is there half a record.
+///
+/// ```
+/// use docker_stacks::FileJournal;
+///
+/// let journal = FileJournal::new("/var/lib/my-backup/outage.json");
+/// assert!(journal.path().ends_with("outage.json"));
+/// ```
 #[derive(Debug, Clone)]
 pub struct FileJournal {
     path: PathBuf,

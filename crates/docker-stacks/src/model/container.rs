@@ -10,6 +10,14 @@ use super::{Attachment, ContainerId, ContainerKey, ContainerRef, Mount, seconds}
 /// A container, as it was when the engine was asked.
 ///
 /// Made by an [`Engine`](crate::Engine), or by [`Container::new`] where none is at hand.
+///
+/// ```
+/// use docker_stacks::Container;
+///
+/// let mut db = Container::new("1f2e", "shop-db-1");
+/// db.labels.insert("com.example.role".into(), "database".into());
+/// assert_eq!(db.label("com.example.role"), Some("database"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Container {
@@ -121,6 +129,12 @@ impl Container {
 }
 
 /// What the engine does when a container ends by itself (`docker run --restart`).
+///
+/// ```
+/// use docker_stacks::{Container, RestartPolicy};
+///
+/// assert_eq!(Container::new("1f2e", "db").restart_policy, RestartPolicy::No);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -141,6 +155,14 @@ pub enum RestartPolicy {
 }
 
 /// What a container is doing.
+///
+/// ```
+/// use docker_stacks::ContainerState;
+///
+/// let ended = ContainerState::Exited { code: 137 };
+/// assert!(!ended.is_active() && ContainerState::Paused.is_active());
+/// assert_eq!(ended.to_string(), "exited with code 137");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -187,6 +209,10 @@ impl fmt::Display for ContainerState {
 }
 
 /// What a container's health check says.
+///
+/// ```
+/// assert_eq!(docker_stacks::Health::Unhealthy.to_string(), "unhealthy");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Health {

@@ -12,6 +12,11 @@ const SHORT_ID_CHARACTERS: usize = 12;
 /// The identifier that an engine gave to a container: 64 hexadecimal digits on Docker.
 ///
 /// A container that is recreated (`docker compose up` after a change) gets a new one.
+///
+/// ```
+/// let id = docker_stacks::ContainerId::new("5f1c0b2d9a6e4f7788990011223344556677889900aabbccddeeff");
+/// assert_eq!(id.short(), "5f1c0b2d9a6e");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ContainerId(String);
@@ -47,6 +52,10 @@ impl fmt::Display for ContainerId {
 }
 
 /// The name of a stack: a Compose project, a Swarm stack, or a container that belongs to neither.
+///
+/// ```
+/// assert_eq!(docker_stacks::StackName::new("shop").to_string(), "shop");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StackName(String);
@@ -71,6 +80,11 @@ impl fmt::Display for StackName {
 }
 
 /// One container, by both of its names: the identifier for the engine, the name for people.
+///
+/// ```
+/// let reference = docker_stacks::Container::new("1f2e", "shop-db-1").to_ref();
+/// assert_eq!(reference.to_string(), "shop-db-1");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ContainerRef {
     /// What the engine knows it by.
@@ -89,6 +103,15 @@ impl fmt::Display for ContainerRef {
 /// name, as it was written when the container was created.
 ///
 /// Compose writes identifiers, people on a command line write names; the engine keeps either.
+///
+/// ```
+/// use docker_stacks::{Container, ContainerKey};
+///
+/// let db = Container::new("5f1c0b2d9a6e4f77", "shop-db-1");
+/// assert!(ContainerKey::new("/shop-db-1").names(&db));
+/// assert!(ContainerKey::new("5f1c0b2d9a6e").names(&db));
+/// assert!(!ContainerKey::new("5f1c").names(&db), "too short to be certain");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ContainerKey(String);

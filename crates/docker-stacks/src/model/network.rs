@@ -54,6 +54,15 @@ impl Network {
 }
 
 /// Addresses that a network hands out.
+///
+/// ```no_run
+/// # async fn example(engine: &dyn docker_stacks::Engine) -> Result<(), docker_stacks::EngineError> {
+/// for pool in engine.networks().await?.iter().flat_map(|network| &network.pools) {
+///     println!("{:?} by way of {:?}", pool.subnet, pool.gateway);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AddressPool {
@@ -66,6 +75,14 @@ pub struct AddressPool {
 }
 
 /// A container's place in a network.
+///
+/// ```
+/// use docker_stacks::{Attachment, Container};
+///
+/// let mut web = Container::new("1f2e", "web");
+/// web.networks.insert("shop_default".into(), Attachment::default());
+/// assert!(web.networks["shop_default"].aliases.is_empty());
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Attachment {

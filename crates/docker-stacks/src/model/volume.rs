@@ -5,6 +5,18 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 /// One thing that is mounted into a container.
+///
+/// ```
+/// use docker_stacks::{Container, Mount, MountKind};
+///
+/// let mut web = Container::new("1f2e", "web");
+/// web.mounts.push(Mount {
+///     kind: MountKind::Bind,
+///     source: "/srv/web".into(),
+///     destination: "/data".into(),
+///     read_only: false,
+/// });
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Mount {
     /// What is mounted.
@@ -18,6 +30,17 @@ pub struct Mount {
 }
 
 /// What kind of thing is mounted.
+///
+/// ```
+/// use docker_stacks::{Mount, MountKind};
+///
+/// fn volume_name(mount: &Mount) -> Option<&str> {
+///     match &mount.kind {
+///         MountKind::Volume { name, .. } => Some(name),
+///         _ => None,
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -38,6 +61,14 @@ pub enum MountKind {
 }
 
 /// A volume, as the engine lists it.
+///
+/// ```
+/// use docker_stacks::Volume;
+///
+/// let mut films = Volume::local("films", "/var/lib/docker/volumes/films/_data");
+/// films.options.insert("type".into(), "nfs".into());
+/// assert_eq!(films.driver, "local");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volume {
     /// Its name.

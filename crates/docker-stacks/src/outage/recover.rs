@@ -16,6 +16,15 @@ use crate::{
 };
 
 /// What a recovery did.
+///
+/// ```
+/// use docker_stacks::RecoveryReport;
+///
+/// fn sentences(report: &RecoveryReport) -> Vec<String> {
+///     let missing = report.not_running.iter();
+///     missing.map(|m| format!("{} does not run: {}", m.container, m.why)).collect()
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[must_use]
 pub struct RecoveryReport {
@@ -32,6 +41,14 @@ pub struct RecoveryReport {
 }
 
 /// Why nothing could be recovered.
+///
+/// ```
+/// use docker_stacks::RecoverError;
+///
+/// fn names_another_engine(error: &RecoverError) -> bool {
+///     matches!(error, RecoverError::OtherEngine { .. })
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecoverError {
@@ -63,6 +80,19 @@ pub enum RecoverError {
 ///
 /// If the journal cannot be read, or is of another engine. What could not be started is in the
 /// report.
+///
+/// # Example
+///
+/// ```no_run
+/// # use docker_stacks::{Engine, FileJournal, OutageOptions, recover};
+/// # async fn example(engine: &dyn Engine) -> Result<(), docker_stacks::RecoverError> {
+/// let journal = FileJournal::new("/var/lib/my-backup/outage.json");
+/// if let Some(report) = recover(engine, &journal, &OutageOptions::default()).await? {
+///     println!("{} containers were started again", report.containers.len());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub async fn recover(
     engine: &dyn Engine,
     journal: &dyn Journal,

@@ -13,6 +13,14 @@ use crate::{
 };
 
 /// What happened in an outage.
+///
+/// ```
+/// use docker_stacks::OutageReport;
+///
+/// fn summary<T>(report: &OutageReport<T>) -> String {
+///     format!("down for {:?}, {} do not run", report.outage, report.not_running.len())
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[must_use]
 pub struct OutageReport<T> {
@@ -34,6 +42,15 @@ pub struct OutageReport<T> {
 }
 
 /// What became of the work that an outage was for.
+///
+/// ```
+/// use docker_stacks::WorkEnd;
+///
+/// fn has_failed<T, E>(work: &WorkEnd<Result<T, E>>) -> bool {
+///     !matches!(work, WorkEnd::Finished(Ok(_)))
+/// }
+/// assert!(has_failed::<(), ()>(&WorkEnd::Cancelled));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WorkEnd<T> {
@@ -51,6 +68,14 @@ pub enum WorkEnd<T> {
 }
 
 /// What happened to one container.
+///
+/// ```
+/// use docker_stacks::{ContainerReport, StopEnd, Stopped};
+///
+/// fn is_unclean(report: &ContainerReport) -> bool {
+///     report.disturbed || report.stop == StopEnd::Stopped(Stopped::Killed)
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ContainerReport {
     /// Which container; after it was recreated, the one in its place.
@@ -70,6 +95,18 @@ pub struct ContainerReport {
 }
 
 /// How a container's stop ended.
+///
+/// ```
+/// use docker_stacks::StopEnd;
+///
+/// fn why(stop: &StopEnd) -> Option<&str> {
+///     match stop {
+///         StopEnd::Failed { why } => Some(why),
+///         _ => None,
+///     }
+/// }
+/// assert_eq!(why(&StopEnd::NotAsked), None);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopEnd {
@@ -85,6 +122,13 @@ pub enum StopEnd {
 }
 
 /// How a container's start ended.
+///
+/// ```
+/// use docker_stacks::StartEnd;
+///
+/// assert!(StartEnd::PausedAgain.is_well());
+/// assert!(!StartEnd::Gone.is_well());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StartEnd {
@@ -109,6 +153,16 @@ pub enum StartEnd {
 }
 
 /// Something that ran before and does not run now.
+///
+/// ```
+/// use docker_stacks::{Container, NotRunning};
+///
+/// let missing = NotRunning {
+///     container: Container::new("1f2e", "db").to_ref(),
+///     why: "port is already allocated".into(),
+/// };
+/// assert_eq!(missing.container.name, "db");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NotRunning {
     /// Which container.

@@ -134,6 +134,11 @@ impl From<Exclusion> for String {
 }
 
 /// A text that excludes nothing.
+///
+/// ```
+/// let error = "service:web".parse::<docker_stacks::Exclusion>().unwrap_err();
+/// assert!(error.to_string().contains("expected stack:NAME"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "read '{text}' as an exclusion: expected stack:NAME, container:NAME, volume:NAME, or NAME alone, with a name of letters, digits, '_', '.' and '-', or bind:/ABSOLUTE/PATH"

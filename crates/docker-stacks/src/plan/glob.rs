@@ -242,6 +242,11 @@ impl From<PathGlob> for String {
 }
 
 /// A text that is no pattern of paths.
+///
+/// ```
+/// let error = "a**".parse::<docker_stacks::PathGlob>().unwrap_err();
+/// assert!(error.to_string().contains("'**' must stand alone"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "read '{pattern}' as a pattern of paths: {reason}; expected something like *.log, node_modules or /var/lib/app/cache/**"

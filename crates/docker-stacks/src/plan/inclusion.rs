@@ -99,6 +99,11 @@ impl From<Inclusion> for String {
 }
 
 /// A text that includes nothing.
+///
+/// ```
+/// let error = "web".parse::<docker_stacks::Inclusion>().unwrap_err();
+/// assert!(error.to_string().contains("expected volume:NAME"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("read '{text}' as an inclusion: expected volume:NAME or bind:/ABSOLUTE/PATH")]
 pub struct InclusionError {

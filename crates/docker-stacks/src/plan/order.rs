@@ -10,6 +10,14 @@ use crate::{
 };
 
 /// One container that needs another.
+///
+/// ```
+/// use docker_stacks::{Dependency, GroupPlan};
+///
+/// fn waits_of<'a>(group: &'a GroupPlan, name: &str) -> impl Iterator<Item = &'a Dependency> {
+///     group.dependencies.iter().filter(move |edge| edge.container.name == name)
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dependency {
     /// The one that waits.
@@ -23,6 +31,12 @@ pub struct Dependency {
 /// What must have come of a container before those that depend on it are started: the conditions
 /// of Compose's `depends_on`
 /// (<https://github.com/compose-spec/compose-spec/blob/main/05-services.md#depends_on>).
+///
+/// ```
+/// use docker_stacks::StartCondition;
+///
+/// assert!(StartCondition::Started < StartCondition::Healthy, "which asks for more");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
