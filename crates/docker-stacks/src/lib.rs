@@ -41,12 +41,30 @@
 //! # }
 //! ```
 //!
+//! # Labels
+//!
+//! Containers say of themselves what is to become of them:
+//!
+//! | label | values | what it does |
+//! |---|---|---|
+//! | `backup-window.enable` | `true`, `false` | `false`: neither stopped nor copied |
+//! | `backup-window.stop` | `true`, `false` | `false`: left running, and copied live |
+//! | `backup-window.stop-timeout` | `30s`, `2m` | how long it is given between its stop signal and SIGKILL |
+//! | `backup-window.exclude` | patterns ([`PathGlob`]) | paths, as the container sees them, that are not copied: `/var/lib/app/cache/**`, `*.log`. A pattern that matches the whole of a mount leaves it out |
+//! | `backup-window.include` | places or names | mounts that are copied although the rules would not, each by where the container sees it (`/etc/ssl`) or by its volume's name (`nfs_data`), with the limits of [`Inclusion`] |
+//!
+//! The last two are lists, with commas or on lines of their own. A wrong value, and any other label
+//! of that family, is a warning in [`Plan::warnings`]. The configuration ([`PlanRules`]) beats a
+//! label; of two labels, the one that leaves out beats the one that includes.
+//!
 //! # What is where
 //!
 //! - [`Engine`] is the one trait for what runs containers; [`BollardEngine`] speaks to a Docker
 //!   Engine on its Unix socket.
 //! - [`Container`], [`Volume`] and their parts are plain values; [`find_stacks`] and [`plan`] are
 //!   functions from values to values.
+//! - [`look_at_host`] asks this machine what the paths are that are mounted: sockets, devices,
+//!   folders of a NAS. The plan takes what it found ([`HostFacts`]) as a value.
 //! - [`Journal`] is the trait for where an outage keeps its promise; [`FileJournal`] is a file.
 //!
 //! All waiting is tokio's, so that a test with a paused clock takes no time. The time of day is the

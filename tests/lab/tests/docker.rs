@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use docker_stacks::testing::conformance::{self, Fixture};
 use docker_stacks::{
-    BollardEngine, ContainerState, Engine, FileJournal, GroupPlan, Journal, OutageOptions,
-    OutageReport, PlanRules, StartEnd, StopEnd, Stopped, Was, WorkEnd, find_stacks, outage, plan,
-    recover,
+    BollardEngine, ContainerState, Engine, FileJournal, GroupPlan, Journal, MountDecision,
+    OutageOptions, OutageReport, PathGlob, PlanRules, RestartPolicy, StartEnd, StopEnd, Stopped,
+    Was, WorkEnd, find_stacks, look_at_host, outage, plan, recover,
 };
 use jiff::Timestamp;
 use lab::docker::{BUSYBOX_IMAGE, PrivateDocker, PrivateDockerError};
@@ -191,6 +191,95 @@ fn a_real_engine_keeps_the_contract() {
                 healthy_within: 30 * SECOND,
             };
             conformance::all(&engine, &fixture).await;
+        });
+    });
+}
+
+#[test]
+fn what_a_real_engine_says_is_enough_to_make_a_container_again() {
+    isolated(|| {
+        in_lab(async {
+            let lab = Lab::start().await;
+            let agent = lab.dir.join("wiki/agent");
+            fs::create_dir_all(agent.parent().unwrap()).unwrap();
+            let _listener = std::os::unix::net::UnixListener::bind(&agent).unwrap();
+            lab.project(
+                "wiki",
+                &[(
+                    "app",
+                    &format!(
+                        "command: {OBEDIENT}\nrestart: unless-stopped\n\
+                         environment: [\"PASSWORD=correct horse\"]\n\
+                         volumes: [\"data:/data\", \"./agent:/agent\", \"./conf:/conf\"]\n\
+                         labels: {{backup-window.exclude: \"/data/cache/**, *.tmp, /conf\"}}"
+                    ),
+                )],
+                &["data"],
+            )
+            .await;
+            let engine = lab.engine().await;
+            let containers = engine.containers().await.unwrap();
+            let app = containers[0].clone();
+            assert_eq!(app.restart_policy, RestartPolicy::UnlessStopped);
+            let place = &app.networks["wiki_default"];
+            assert!(place.aliases.contains(&"app".to_owned()), "{place:?}");
+            assert_eq!(place.addresses.len(), 1, "{place:?}");
+
+            let networks = engine.networks().await.unwrap();
+            let network = networks.iter().find(|n| n.name == "wiki_default").unwrap();
+            assert_eq!(network.driver, "bridge");
+            assert!(network.pools[0].subnet.is_some(), "{network:?}");
+            let images = engine.images().await.unwrap();
+            let image = images.iter().find(|i| i.id == app.image_id).unwrap();
+            assert_eq!(image.tags, [format!("{BUSYBOX_IMAGE}:latest")]);
+            assert_eq!(image.digests, [""; 0], "no registry has it");
+
+            let definition = engine.definition(&app.id).await.unwrap();
+            assert_eq!(definition["Name"], "/wiki_app_1");
+            assert_eq!(
+                definition["HostConfig"]["RestartPolicy"]["Name"],
+                "unless-stopped"
+            );
+            let environment = definition["Config"]["Env"].as_array().unwrap();
+            assert!(environment.contains(&"PASSWORD=correct horse".into()));
+            // What bollard's own type does not know is there as well.
+            let docker = bollard::Docker::connect_with_unix(
+                lab.docker.socket().to_str().unwrap(),
+                60,
+                bollard::API_DEFAULT_VERSION,
+            )
+            .unwrap();
+            let typed = docker
+                .inspect_container(app.id.as_str(), None)
+                .await
+                .unwrap();
+            let typed = serde_json::to_value(typed).unwrap();
+            let fields = |value: &serde_json::Value| value.as_object().unwrap().len();
+            assert!(fields(&definition) >= fields(&typed));
+
+            let stacks = find_stacks(containers);
+            let volumes = engine.volumes().await.unwrap();
+            let rules = PlanRules {
+                host: look_at_host(&stacks, &volumes).await,
+                ..PlanRules::default()
+            };
+            let plan = plan(&stacks, &volumes, &rules);
+            let mounts = &plan.groups[0].stacks[0].mounts;
+            let of = |place: &str| {
+                mounts
+                    .iter()
+                    .find(|m| m.mount.destination == *place)
+                    .unwrap()
+            };
+            assert_eq!(
+                of("/agent").reason,
+                "a socket",
+                "by its type: its name says nothing"
+            );
+            assert_eq!(of("/conf").decision, MountDecision::Skip);
+            let left_out: Vec<&str> = of("/data").exclude.iter().map(PathGlob::as_str).collect();
+            assert_eq!(left_out, ["*.tmp", "/cache/**"]);
+            assert_eq!(plan.warnings, Vec::<String>::new());
         });
     });
 }

@@ -162,6 +162,50 @@ fn restic_reads_what_we_write() {
 }
 
 #[test]
+fn restic_finds_nothing_of_what_was_left_out() {
+    lab::isolation::isolated(|| {
+        let repository = Repository::new();
+        let data = repository.path("data");
+        for file in ["cache/a/b", "deep/x.log", "keep.log.txt"] {
+            fs::create_dir_all(data.join(file).parent().unwrap()).unwrap();
+            fs::write(data.join(file), "x").unwrap();
+        }
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let saved = runtime.block_on(async {
+            let path = repository.path("repository");
+            let store = RusticStore::init(&path, &password(), InitOptions::default())
+                .await
+                .unwrap();
+            let patterns = ["/cache/**", "*.log"].map(|text| text.parse().unwrap());
+            let request = BackupRequest {
+                stack: "wiki".to_owned(),
+                host: "docker01".to_owned(),
+                started_at: "2026-03-01T03:00:00Z".parse().unwrap(),
+                sources: vec![Source::path(place("volumes/data"), &data).excluding(patterns)],
+                tags: Vec::new(),
+            };
+            store.back_up(request).await.unwrap()
+        });
+        assert_eq!(saved.left_out, 2, "/cache/a and deep/x.log");
+        assert_eq!(saved.unreadable, []);
+        let listed = repository.restic(&["ls", &format!("{:#}", saved.snapshot)]);
+        let listed: Vec<&str> = listed.lines().collect();
+        for (path, expected) in [
+            ("/volumes/data/cache", true),
+            ("/volumes/data/cache/a", false),
+            ("/volumes/data/cache/a/b", false),
+            ("/volumes/data/deep/x.log", false),
+            ("/volumes/data/deep/empty", true),
+            ("/volumes/data/keep.log.txt", true),
+        ] {
+            assert_eq!(listed.contains(&path), expected, "{path} in {listed:#?}");
+        }
+        let check = repository.restic(&["check", "--read-data"]);
+        assert!(check.contains("no errors were found"), "{check}");
+    });
+}
+
+#[test]
 fn we_read_what_restic_writes() {
     lab::isolation::isolated(|| {
         let repository = Repository::new();

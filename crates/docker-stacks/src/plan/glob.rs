@@ -1,6 +1,6 @@
 //! Patterns of paths, as containers see them and as sources have them.
 
-use std::{collections::BTreeSet, fmt, path::Path, str::FromStr};
+use std::{collections::BTreeSet, fmt, os::unix::ffi::OsStrExt, path::Path, str::FromStr};
 
 use globset::{GlobBuilder, GlobMatcher};
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,8 @@ pub(super) enum Beneath {
 enum Part {
     AnyDepth,
     Name(String),
+    /// What is before, between and after its stars, and nothing else that is special.
+    Stars(Vec<String>),
     Glob(GlobMatcher),
 }
 
@@ -158,8 +160,12 @@ impl Part {
     fn new(text: &str) -> Option<Self> {
         if text == "**" {
             Some(Self::AnyDepth)
-        } else if text.contains(['*', '?', '[', ']', '{', '}', '\\']) {
+        } else if text.contains(['?', '[', ']', '{', '}', '\\']) {
             Some(Self::Glob(glob(text).ok()?.compile_matcher()))
+        } else if text.contains('*') {
+            // To make a regular expression of each of hundreds of labels takes longer than to ask
+            // an engine for them.
+            Some(Self::Stars(text.split('*').map(str::to_owned).collect()))
         } else {
             Some(Self::Name(text.to_owned()))
         }
@@ -169,9 +175,30 @@ impl Part {
         match self {
             Self::AnyDepth => true,
             Self::Name(text) => name.as_os_str() == text.as_str(),
+            Self::Stars(texts) => between_stars(texts, name.as_os_str().as_bytes()),
             Self::Glob(glob) => glob.is_match(name),
         }
     }
+}
+
+/// Does a name have these texts one after the other, the first and the last at its ends?
+fn between_stars(texts: &[String], name: &[u8]) -> bool {
+    let [first, middle @ .., last] = texts else {
+        return false;
+    };
+    let ends = name
+        .strip_prefix(first.as_bytes())
+        .and_then(|rest| rest.strip_suffix(last.as_bytes()));
+    let Some(mut rest) = ends else {
+        return false;
+    };
+    for text in middle.iter().map(String::as_bytes) {
+        let Some(at) = rest.windows(text.len()).position(|part| part == text) else {
+            return false;
+        };
+        rest = &rest[at + text.len()..];
+    }
+    true
 }
 
 fn glob(text: &str) -> Result<globset::Glob, globset::Error> {

@@ -125,6 +125,14 @@ proptest! {
     }
 
     #[test]
+    fn stars_are_what_they_are_to_globset(pattern in "[ab]{0,2}(\\*[ab]{1,2}){0,3}\\*?[ab]?", name in "[ab]{1,8}") {
+        prop_assume!(!pattern.is_empty());
+        let part = Part::new(&pattern).unwrap();
+        let by_globset = glob(&pattern).unwrap().compile_matcher().is_match(&name);
+        prop_assert_eq!(part.matches(Path::new(&name)), by_globset);
+    }
+
+    #[test]
     fn any_text_is_read_or_refused(text in "\\PC{0,10}|[/*?{},!\\[\\]a-c\\\\.]{0,10}") {
         if let Ok(pattern) = text.parse::<PathGlob>() {
             prop_assert_eq!(pattern.as_str().parse::<PathGlob>().unwrap(), pattern.clone());
