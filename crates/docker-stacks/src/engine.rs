@@ -4,11 +4,13 @@ mod address;
 mod client;
 mod convert;
 mod error;
+mod exec;
 mod info;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Container, ContainerId, Volume};
@@ -16,6 +18,8 @@ use crate::model::{Container, ContainerId, Volume};
 pub use address::{AddressError, EngineAddress};
 pub use client::{BollardEngine, EngineOptions};
 pub use error::{EngineError, EngineErrorKind};
+pub(crate) use exec::Tail;
+pub use exec::{ExecCommand, ExecEnd};
 pub use info::{EngineInfo, SwarmRole};
 
 /// Something that runs containers, and can be asked to stop and start them.
@@ -31,6 +35,10 @@ pub use info::{EngineInfo, SwarmRole};
 /// - [`pause`](Engine::pause) and [`unpause`](Engine::unpause) return when the container says so.
 /// - [`start`](Engine::start) of a container that runs, and `stop` of one that does not, succeed
 ///   and change nothing.
+/// - [`exec`](Engine::exec) runs its command once, or says why not; it ends within the command's own
+///   limit and a deadline of its own.
+/// - [`starts`](Engine::starts) tells of every start from the moment that it returns, and ends when
+///   the engine goes away.
 /// - A container that does not exist is an error of kind [`EngineErrorKind::NotFound`], an engine
 ///   that cannot be spoken to one for which [`EngineError::is_away`] holds.
 /// - Dropping the future of a call does not undo it: an engine that was told to stop a container
@@ -107,6 +115,22 @@ pub trait Engine: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// If there is no such container, it is not paused, the engine cannot be reached, or it refuses.
     async fn unpause(&self, id: &ContainerId) -> Result<(), EngineError>;
+
+    /// Runs a command in a container that runs, and waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such container, it does not run or is paused, the engine cannot be reached,
+    /// or it refuses. A program that the container does not have, or may not run, is no error, but
+    /// ends with code 126 or 127.
+    async fn exec(&self, id: &ContainerId, command: &ExecCommand) -> Result<ExecEnd, EngineError>;
+
+    /// Tells which containers are started from now on, by whomever.
+    ///
+    /// # Errors
+    ///
+    /// If the engine cannot be reached, or refuses.
+    async fn starts(&self) -> Result<BoxStream<'static, ContainerId>, EngineError>;
 }
 
 /// Which engine answers.

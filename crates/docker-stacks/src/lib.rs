@@ -71,22 +71,23 @@ pub mod testing;
 pub use engine::MockEngine;
 pub use engine::{
     AddressError, BollardEngine, Engine, EngineAddress, EngineError, EngineErrorKind, EngineInfo,
-    EngineOptions, EngineVersion, Stopped, SwarmRole,
+    EngineOptions, EngineVersion, ExecCommand, ExecEnd, Stopped, SwarmRole,
 };
 pub use find::{Stack, StackKind, find_stacks};
 pub use journal::{
-    ComposeService, FileJournal, Journal, JournalError, OutageRecord, RecordedContainer, Was,
+    ComposeService, FileJournal, Journal, JournalError, Need, OutageRecord, RecordedContainer,
+    RecordedHook, Was,
 };
 pub use model::{
     Container, ContainerId, ContainerKey, ContainerRef, ContainerState, Health, Mount, MountKind,
     StackName, Volume,
 };
 pub use outage::{
-    ContainerReport, NotRunning, OutageOptions, OutageReport, RecoverError, RecoveryReport,
-    StartEnd, StopEnd, WorkEnd, outage, recover,
+    ContainerReport, HookEnd, HookReport, HookTime, NotRunning, OutageOptions, OutageReport,
+    RecoverError, RecoveryReport, StartEnd, StopEnd, WorkEnd, outage, recover,
 };
 pub use own::{OwnContainer, detect_own_container, own_container};
 pub use plan::{
-    Dependency, Exclusion, ExclusionError, GroupPlan, Inclusion, InclusionError, MountDecision,
-    MountPlan, Plan, PlanRules, StackDecision, StackPlan, StartCondition, plan,
+    Dependency, Exclusion, ExclusionError, GroupPlan, HookPlan, Inclusion, InclusionError,
+    MountDecision, MountPlan, Plan, PlanRules, StackDecision, StackPlan, StartCondition, plan,
 };

@@ -1,9 +1,10 @@
 //! What to stop, in which order, and what to copy: pure, from what the engine listed.
 
-mod data;
+pub(crate) mod data;
 mod decide;
 mod exclusion;
 mod group;
+mod hook;
 mod inclusion;
 pub(crate) mod labels;
 mod mounts;
@@ -21,6 +22,7 @@ use crate::{
 };
 
 pub use exclusion::{Exclusion, ExclusionError};
+pub use hook::HookPlan;
 pub use inclusion::{Inclusion, InclusionError};
 pub use order::{Dependency, StartCondition};
 
@@ -60,6 +62,8 @@ pub struct GroupPlan {
     /// in that order, so that nothing waits in a circle: where the containers' own wishes make
     /// one, those that the order cannot keep are left out, and a warning says so.
     pub dependencies: Vec<Dependency>,
+    /// What is run in containers around their copy.
+    pub hooks: Vec<HookPlan>,
 }
 
 /// What a night does with one stack.
@@ -143,8 +147,9 @@ pub enum MountDecision {
 /// - Containers that the engine deletes when they stop (`--rm`) are never stopped, nor is the one
 ///   that this program runs in, with its stack and the containers whose namespaces they need.
 /// - A container's labels have their say: `backup-window.enable` (`false`: neither stopped nor
-///   copied), `backup-window.stop` (`false`: copied live) and `backup-window.stop-timeout` (such as
-///   `2m`). A wrong value, or another label of that family, is a warning.
+///   copied), `backup-window.stop` (`false`: copied live), `backup-window.stop-timeout` (such as
+///   `2m`), and commands to run in it around its copy (`backup-window.exec-pre`,
+///   `backup-window.exec-post`). A wrong value, or another label of that family, is a warning.
 /// - [`PlanRules::include`] overrules what is said here of mounts, but no exclusion.
 /// - Stacks whose copied data overlaps, or that live in each other's namespaces, form a group.
 #[must_use]
@@ -160,9 +165,12 @@ pub fn plan(stacks: &[Stack], volumes: &[Volume], rules: &PlanRules) -> Plan {
                 .flat_map(|&index| decided[index].to_stop.iter().copied())
                 .collect();
             let (stop_order, dependencies) = order::order(stoppable, &mut warnings);
+            let copied = members.iter().map(|&index| &decided[index]);
+            let hooks = hook::hooks(copied, &stop_order, &mut warnings);
             GroupPlan {
                 stop_order,
                 dependencies,
+                hooks,
                 stacks: members
                     .iter()
                     .map(|&index| decided[index].plan.clone())

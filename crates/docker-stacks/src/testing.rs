@@ -28,5 +28,5 @@ pub mod conformance;
 mod fixture;
 mod memory;
 
-pub use fixture::{bind, container, in_project, volume};
-pub use memory::{Behaviour, Call, HealthBehaviour, MemoryEngine, MemoryJournal};
+pub use fixture::{bind, container, depending_on, in_network_of, in_project, volume};
+pub use memory::{Behaviour, Call, ExecBehaviour, HealthBehaviour, MemoryEngine, MemoryJournal};

@@ -1,21 +1,27 @@
 //! The Docker Engine over its socket, by bollard.
 
-use std::time::Duration;
+mod exec;
+
+use std::{collections::HashMap, future::ready, time::Duration};
 
 use async_trait::async_trait;
 use bollard::{
     API_DEFAULT_VERSION, Docker,
     errors::Error as BollardError,
     query_parameters::{
-        ListContainersOptionsBuilder, ListVolumesOptions, StopContainerOptionsBuilder,
+        EventsOptionsBuilder, ListContainersOptionsBuilder, ListVolumesOptions,
+        StopContainerOptionsBuilder,
     },
 };
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{
+    StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    Engine, EngineAddress, EngineError, EngineErrorKind, EngineInfo, EngineVersion, Stopped,
-    convert,
+    Engine, EngineAddress, EngineError, EngineErrorKind, EngineInfo, EngineVersion, ExecCommand,
+    ExecEnd, Stopped, convert,
 };
 use crate::model::{Container, ContainerId, ContainerState, Volume};
 
@@ -25,6 +31,10 @@ const CLIENT_LIMIT_SECONDS: u64 = 24 * 60 * 60;
 
 /// How often a container is looked at whose state lags behind.
 const STATE_POLL: Duration = Duration::from_millis(20);
+
+/// How long an engine is given to refuse to tell its events. What it has not refused by then, it is
+/// taken to tell: there is no other sign of it before the first event.
+const EVENTS_REFUSAL: Duration = Duration::from_millis(200);
 
 /// How many containers are inspected at the same time: enough that a hundred stacks are known
 /// within a second, and few enough for an engine that is busy.
@@ -265,7 +275,7 @@ impl Engine for BollardEngine {
         });
         let mut containers: Vec<Container> = stream::iter(inspections)
             .buffer_unordered(INSPECTIONS_AT_ONCE)
-            .try_filter_map(|found| std::future::ready(Ok(found)))
+            .try_filter_map(|found| ready(Ok(found)))
             .try_collect()
             .await?;
         containers.sort_by(|a, b| a.name.cmp(&b.name));
@@ -360,5 +370,32 @@ impl Engine for BollardEngine {
         .await?;
         self.wait_until(id, "unpause", |state| state != ContainerState::Paused)
             .await
+    }
+
+    async fn exec(&self, id: &ContainerId, command: &ExecCommand) -> Result<ExecEnd, EngineError> {
+        exec::exec(self, id, command).await
+    }
+
+    async fn starts(&self) -> Result<BoxStream<'static, ContainerId>, EngineError> {
+        let filters = HashMap::from([("type", vec!["container"]), ("event", vec!["start"])]);
+        let options = EventsOptionsBuilder::new().filters(&filters).build();
+        // The first event may be long in coming, so that only an error that comes at once is one.
+        let mut events = self
+            .call("watch its events", Duration::ZERO, |docker| async move {
+                Ok(docker.events(Some(options)).boxed())
+            })
+            .await?;
+        let first = tokio::time::timeout(EVENTS_REFUSAL, events.next()).await;
+        let early = match first {
+            Ok(Some(Err(error))) => return Err(self.explain("watch its events", error)),
+            Ok(Some(Ok(event))) => Some(event),
+            Ok(None) | Err(_) => None,
+        };
+        let ids = stream::iter(early.map(Ok))
+            .chain(events)
+            .take_while(|event| ready(event.is_ok()))
+            .filter_map(|event| ready(event.ok().and_then(|event| event.actor?.id)))
+            .map(ContainerId::new);
+        Ok(ids.boxed())
     }
 }

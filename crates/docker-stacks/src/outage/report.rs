@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::bring_back::Slot;
+use super::{HookReport, bring_back::Slot};
 use crate::{
     engine::Stopped,
     journal::Was,
@@ -29,6 +29,11 @@ pub struct OutageReport<T> {
     pub containers: Vec<ContainerReport>,
     /// What ran before and does not run now.
     pub not_running: Vec<NotRunning>,
+    /// What came of the commands that were run in containers.
+    pub hooks: Vec<HookReport>,
+    /// Containers, not of those that were stopped, that something else started during the work and
+    /// that may have written to what was copied.
+    pub others_started: Vec<ContainerRef>,
     /// What else somebody should look at.
     pub warnings: Vec<String>,
 }
@@ -97,6 +102,8 @@ pub enum StartEnd {
         /// What is wrong.
         why: String,
     },
+    /// It was started, did its work, and ended with code 0, which others had to wait for.
+    Completed,
     /// It was started and paused again, as it was before.
     PausedAgain,
     /// It does not run.
@@ -121,7 +128,10 @@ impl StartEnd {
     /// It does what it did before, as far as can be known.
     #[must_use]
     pub fn is_well(&self) -> bool {
-        matches!(self, Self::Running | Self::Healthy | Self::PausedAgain)
+        matches!(
+            self,
+            Self::Running | Self::Healthy | Self::Completed | Self::PausedAgain
+        )
     }
 
     /// Why it does not run, if it does not.
@@ -129,7 +139,11 @@ impl StartEnd {
         match self {
             Self::Failed { why } => Some(why),
             Self::Gone => Some("it was deleted, and no container took its place"),
-            Self::Running | Self::Healthy | Self::Unhealthy { .. } | Self::PausedAgain => None,
+            Self::Running
+            | Self::Healthy
+            | Self::Unhealthy { .. }
+            | Self::Completed
+            | Self::PausedAgain => None,
         }
     }
 }
@@ -144,6 +158,8 @@ impl<T> OutageReport<T> {
             work: WorkEnd::NotRun { why },
             containers: Vec::new(),
             not_running: Vec::new(),
+            hooks: Vec::new(),
+            others_started: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -164,6 +180,8 @@ impl<T> OutageReport<T> {
             work,
             not_running: not_running(&containers),
             containers,
+            hooks: Vec::new(),
+            others_started: Vec::new(),
             warnings,
         }
     }
@@ -181,7 +199,14 @@ impl<T> OutageReport<T> {
             .filter(|container| matches!(container.start, StartEnd::Unhealthy { .. }))
     }
 
-    /// The containers that somebody else started while the work was done.
+    /// What was copied may have changed meanwhile: something else started a container of the group,
+    /// or another on the same data.
+    #[must_use]
+    pub fn is_disturbed(&self) -> bool {
+        self.disturbed().next().is_some() || !self.others_started.is_empty()
+    }
+
+    /// The containers of the group that something else started while the work was done.
     pub fn disturbed(&self) -> impl Iterator<Item = &ContainerReport> {
         self.containers
             .iter()

@@ -213,7 +213,7 @@ fn belongs_to_system(source: &Path) -> Option<&'static str> {
 }
 
 /// The same path without `.`, doubled slashes, and `..` where it can be resolved without looking.
-pub(super) fn normal(path: &Path) -> PathBuf {
+pub(crate) fn normal(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
     for part in path.components() {
         match part {
@@ -228,6 +228,6 @@ pub(super) fn normal(path: &Path) -> PathBuf {
 }
 
 /// Two copies of these would copy something twice.
-pub(super) fn overlap(a: &Path, b: &Path) -> bool {
+pub(crate) fn overlap(a: &Path, b: &Path) -> bool {
     a.starts_with(b) || b.starts_with(a)
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    MountDecision, PlanRules, StackDecision, StackPlan, data,
+    MountDecision, PlanRules, StackDecision, StackPlan, data, hook,
     labels::{self, Labels},
     mounts::{Mounts, mounts, stays_mounted, working_dir},
     own::Own,
@@ -19,6 +19,8 @@ pub(super) struct Decided<'a> {
     pub(super) plan: StackPlan,
     /// What runs of it and may be stopped.
     pub(super) to_stop: Vec<&'a Container>,
+    /// What of it asks for commands to be run in it, and may be heeded.
+    pub(super) with_hooks: Vec<&'a Container>,
     /// Nothing may change the decision: somebody excluded it, or it cannot be stopped.
     fixed: bool,
     stack: &'a Stack,
@@ -66,6 +68,16 @@ fn decide_stack<'a>(
                 && !own.needs(container)
                 && labels.enable
                 && labels.stop
+                && !rules.exclude.iter().any(|e| e.matches_container(container))
+        })
+        .collect();
+    let with_hooks = stack
+        .containers
+        .iter()
+        .filter(|container| {
+            hook::has_any(container)
+                && own.of(container).is_none()
+                && Labels::of(container).enable
                 && !rules.exclude.iter().any(|e| e.matches_container(container))
         })
         .collect();
@@ -125,6 +137,7 @@ fn decide_stack<'a>(
             files,
         },
         to_stop,
+        with_hooks,
         fixed,
         stack,
     }

@@ -10,11 +10,20 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::{
+    sync::broadcast,
+    time::{Instant, sleep, sleep_until},
+};
 
 use crate::{
-    engine::{Engine, EngineError, EngineInfo, EngineVersion, Stopped, SwarmRole},
+    engine::{
+        Engine, EngineError, EngineInfo, EngineVersion, ExecCommand, ExecEnd, Stopped, SwarmRole,
+    },
     model::{Container, ContainerId, ContainerState, Volume},
 };
 use item::Item;
@@ -32,17 +41,45 @@ const ENDPOINT: &str = "memory";
 #[derive(Debug)]
 pub struct MemoryEngine {
     state: Mutex<State>,
+    starts: broadcast::Sender<ContainerId>,
     created: Instant,
     created_at: Timestamp,
 }
 
-#[derive(Debug, Default)]
+/// How many starts a watcher may lag behind before it misses one.
+const UNREAD_STARTS: usize = 1024;
+
+/// What a command in a container comes to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ExecBehaviour {
+    /// How long it takes.
+    pub takes: Duration,
+    /// What it ends with.
+    pub code: i64,
+    /// What it prints.
+    pub output: String,
+}
+
+/// What commands come to, by the container's name and the command.
+type OnExec = Box<dyn Fn(&str, &ExecCommand) -> ExecBehaviour + Send>;
+
+#[derive(Default)]
 struct State {
     items: Vec<Item>,
     volumes: Vec<Volume>,
     calls: Vec<Call>,
     latency: Duration,
     away_calls: usize,
+    on_exec: Option<OnExec>,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State")
+            .field("items", &self.items)
+            .field("calls", &self.calls)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A call that was to change something, with the container's name.
@@ -57,6 +94,8 @@ pub enum Call {
     Pause(String),
     /// [`Engine::unpause`].
     Unpause(String),
+    /// [`Engine::exec`], with the command as it was written.
+    Exec(String, String),
 }
 
 impl Default for MemoryEngine {
@@ -77,6 +116,7 @@ impl MemoryEngine {
     pub fn created_at(created_at: Timestamp) -> Self {
         Self {
             state: Mutex::new(State::default()),
+            starts: broadcast::channel(UNREAD_STARTS).0,
             created: Instant::now(),
             created_at,
         }
@@ -91,6 +131,14 @@ impl MemoryEngine {
     /// Adds a volume.
     pub fn add_volume(&self, volume: Volume) {
         self.lock().volumes.push(volume);
+    }
+
+    /// Says what commands in containers come to; without it, they end at once, with code 0.
+    pub fn on_exec(
+        &self,
+        behaviour: impl Fn(&str, &ExecCommand) -> ExecBehaviour + Send + 'static,
+    ) {
+        self.lock().on_exec = Some(Box::new(behaviour));
     }
 
     /// Lets every call from now on take this long before anything happens.
@@ -131,7 +179,14 @@ impl MemoryEngine {
 
     /// Does to a container what somebody else might: starts it.
     pub fn start_behind_the_back(&self, name: &str) {
-        self.each(name, Item::start);
+        let mut started = Vec::new();
+        self.each(name, |item, now| {
+            item.start(now);
+            started.push(item.id().clone());
+        });
+        for id in started {
+            self.tell_of_start(id);
+        }
     }
 
     /// Does to a container what somebody else might: replaces it by one with another identifier,
@@ -152,6 +207,11 @@ impl MemoryEngine {
             item.settle(now.0);
             change(item, now);
         }
+    }
+
+    fn tell_of_start(&self, id: ContainerId) {
+        // Nobody need be watching.
+        let _ = self.starts.send(id);
     }
 
     /// Now, by tokio's clock and by the engine's own.
@@ -185,6 +245,31 @@ impl MemoryEngine {
             });
         }
         Ok(())
+    }
+
+    /// A container cannot be started into the namespaces of one that does not run.
+    fn has_namespaces(&self, id: &ContainerId) -> Result<(), EngineError> {
+        let now = Instant::now();
+        let state = self.lock();
+        let views: Vec<Container> = state.items.iter().map(|item| item.view(now)).collect();
+        let missing = views
+            .iter()
+            .filter(|container| container.id == *id)
+            .flat_map(Container::namespaces)
+            .find(|(_, key)| {
+                !views
+                    .iter()
+                    .any(|other| key.names(other) && other.state.is_active())
+            });
+        match missing {
+            None => Ok(()),
+            Some((_, key)) => Err(EngineError::Refused {
+                endpoint: ENDPOINT.to_owned(),
+                operation: format!("start container {}", id.short()),
+                status: 409,
+                message: format!("cannot join the namespaces of a non running container: {key}"),
+            }),
+        }
     }
 
     /// Does something with one container, brought up to date.
@@ -276,10 +361,15 @@ impl Engine for MemoryEngine {
 
     async fn start(&self, id: &ContainerId) -> Result<(), EngineError> {
         self.arrive("start a container").await?;
-        self.with("start", id, |item, now, calls| {
+        self.has_namespaces(id)?;
+        let started = self.with("start", id, |item, now, calls| {
             calls.push(Call::Start(item.name().to_owned()));
             item.try_start(now)
-        })
+        })?;
+        if started {
+            self.tell_of_start(id.clone());
+        }
+        Ok(())
     }
 
     async fn pause(&self, id: &ContainerId) -> Result<(), EngineError> {
@@ -296,6 +386,41 @@ impl Engine for MemoryEngine {
             calls.push(Call::Unpause(item.name().to_owned()));
             item.unpause()
         })
+    }
+
+    async fn exec(&self, id: &ContainerId, command: &ExecCommand) -> Result<ExecEnd, EngineError> {
+        self.arrive("run a command").await?;
+        let name = self.with("run a command in", id, |item, _, calls| {
+            item.runs_commands()?;
+            let name = item.name().to_owned();
+            calls.push(Call::Exec(name.clone(), command.to_string()));
+            Ok(name)
+        })?;
+        let does = self
+            .lock()
+            .on_exec
+            .as_ref()
+            .map(|behaviour| behaviour(&name, command))
+            .unwrap_or_default();
+        sleep(does.takes.min(command.limit)).await;
+        let output = does.output;
+        Ok(if does.takes > command.limit {
+            ExecEnd::StillRuns { output }
+        } else {
+            let code = does.code;
+            ExecEnd::Exited { code, output }
+        })
+    }
+
+    async fn starts(&self) -> Result<BoxStream<'static, ContainerId>, EngineError> {
+        // Before anything is waited for: no start from here on is missed.
+        let starts = self.starts.subscribe();
+        self.arrive("watch its events").await?;
+        let next = async |mut starts: broadcast::Receiver<ContainerId>| {
+            let id = starts.recv().await.ok()?;
+            Some((id, starts))
+        };
+        Ok(stream::unfold(starts, next).boxed())
     }
 }
 

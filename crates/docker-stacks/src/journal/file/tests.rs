@@ -22,6 +22,7 @@ fn record() -> OutageRecord {
             .iter()
             .filter_map(|c| RecordedContainer::of(c, Duration::from_secs(10)))
             .collect(),
+        hooks: Vec::new(),
     }
 }
 

@@ -13,8 +13,13 @@ async fn a_start_that_is_refused_is_tried_again() {
         },
     );
     let report = lab.outage(async {}).await;
-    assert_eq!(lab.calls(), "-a -b -c +c +b +b +b +b +a");
+    assert_eq!(lab.calls(), "-a -b -c +c +b +a +b +b +b");
     assert!(lab.all_run() && report.everything_runs());
+    assert_eq!(
+        report.containers[0].downtime,
+        Some(Duration::ZERO),
+        "nobody waits for it"
+    );
     // 0.5 s, 1 s and 2 s between the attempts.
     assert_eq!(report.containers[1].downtime, Some(7 * SECOND / 2));
 }

@@ -36,6 +36,7 @@ async fn the_engine_in_memory_keeps_the_contract() {
         volume: "data".into(),
         healthy_within: 5 * SECOND,
     };
+    engine.on_exec(conformance::exec_behaviour);
     conformance::all(&engine, &fixture).await;
 }
 
