@@ -1,6 +1,6 @@
 //! Back up the stacks, group by group: stop, save, start, and see everything run again.
 
-mod problems;
+pub(super) mod problems;
 mod running;
 mod saving;
 mod sources;

@@ -51,26 +51,40 @@ impl Saving<'_> {
             self.fail(end, format!("{names} not saved: {why}"));
             return;
         }
-        let save = self.save(&copied);
-        if group.stop_order.is_empty() {
+        if group.stop_order.is_empty() && group.hooks.is_empty() {
             let results = tokio::select! {
-                results = save => results,
+                results = self.save(&copied) => results,
                 () = self.cancel.cancelled() => return,
             };
             self.record_saves(recorder, &names, None, results);
             return;
         }
-        let report = outage(
+        let mut report = self.outage(group, &copied).await;
+        let again = report.is_disturbed()
+            && matches!(report.work, WorkEnd::Finished(_))
+            && report.everything_runs()
+            && !self.cancel.is_cancelled()
+            && self.may_begin().is_ok();
+        if again {
+            note_problems(recorder, &report);
+            recorder.needs_attention(format!("{names} copied again, because of that"));
+            report = self.outage(group, &copied).await;
+        }
+        note_problems(recorder, &report);
+        self.record_outage(recorder, &names, report);
+    }
+
+    async fn outage(&self, group: &GroupPlan, copied: &[&StackPlan]) -> OutageReport<Vec<Saved>> {
+        outage(
             self.engine,
             self.host.journal(),
             group,
             self.clock.now(),
             &self.options.outage,
             self.cancel.cancelled(),
-            save,
+            self.save(copied),
         )
-        .await;
-        self.record_outage(recorder, &names, report);
+        .await
     }
 
     /// Looked at again before every group: a window closes and a NAS disappears in between (I8, I9).
@@ -122,9 +136,6 @@ impl Saving<'_> {
         names: &str,
         report: OutageReport<Vec<Saved>>,
     ) {
-        for problem in problems::of_outage(&report) {
-            recorder.needs_attention(problem);
-        }
         match report.work {
             WorkEnd::Finished(results) => {
                 self.record_saves(recorder, names, Some(report.outage), results);
@@ -191,5 +202,11 @@ impl Saving<'_> {
         if self.worst == StepEnd::Done || end == StepEnd::Failed {
             self.worst = end;
         }
+    }
+}
+
+fn note_problems<T>(recorder: &mut Recorder<'_>, report: &OutageReport<T>) {
+    for problem in problems::of_outage(report) {
+        recorder.needs_attention(problem);
     }
 }

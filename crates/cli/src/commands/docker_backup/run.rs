@@ -3,8 +3,9 @@
 use backup_window::clock::SystemClock;
 use backup_window::exit::Exit;
 use backup_window::setup::{ConfiguredHost, engine, outage_options};
+use backup_window::step::recover;
 use backup_window::step::stacks::{self, DockerHost, Permission};
-use docker_stacks::{FileJournal, RecoveryReport};
+use docker_stacks::{FileJournal, HookEnd, RecoveryReport};
 
 use super::show_plan::check_names;
 use super::watch::Watcher;
@@ -49,16 +50,31 @@ pub(crate) async fn recover(session: &Session) -> Result<Exit, Failure> {
     // At boot, the engine may still be starting: `recover` waits for it.
     let engine = engine(&config);
     let journal = FileJournal::new(state.outage_journal());
-    let report = docker_stacks::recover(&engine, &journal, &outage_options(&config))
+    let report = recover::run(&SystemClock, &engine, &journal, &outage_options(&config))
         .await
         .map_err(|error| failed_to(Exit::Failed, &error))?;
+    if let Some((_, record)) = &report {
+        tonight::remember_recovery(&state, &config, record);
+    }
+    let report = report.map(|(report, _)| report);
     session
         .output()
         .write(&report, || describe(report.as_ref()))?;
-    Ok(match &report {
-        Some(report) if !report.not_running.is_empty() => Exit::Attention,
-        _ => Exit::Done,
-    })
+    Ok(exit(report.as_ref()))
+}
+
+/// What a recovery contributes to the exit code.
+pub(super) fn exit(report: Option<&RecoveryReport>) -> Exit {
+    let is_well = |report: &RecoveryReport| {
+        report.not_running.is_empty()
+            && report.hooks.iter().all(|hook| hook.end == HookEnd::Done)
+            && report.warnings.is_empty()
+    };
+    if report.is_none_or(is_well) {
+        Exit::Done
+    } else {
+        Exit::Attention
+    }
 }
 
 /// What a recovery did, for people.
@@ -81,5 +97,11 @@ pub(super) fn describe(report: Option<&RecoveryReport>) -> String {
     for missing in &report.not_running {
         lines.push(format!("  {}: {}", missing.container.name, missing.why));
     }
+    for hook in &report.hooks {
+        if let HookEnd::Failed { why } = &hook.end {
+            lines.push(format!("  {}: {}: {why}", hook.container, hook.command));
+        }
+    }
+    lines.extend(report.warnings.iter().map(|warning| format!("  {warning}")));
     lines.join("\n")
 }

@@ -10,14 +10,16 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+use backup_window::clock::SystemClock;
 use backup_window::config::Config;
 use backup_window::exit::Exit;
 use backup_window::lock::RunLock;
 use backup_window::setup::{engine, outage_options};
 use backup_window::state::StateDir;
+use backup_window::step::recover;
 use docker_stacks::{FileJournal, Journal};
 
-use super::run::describe;
+use super::run::{describe, exit};
 use crate::failure::{Failure, failed_to};
 use crate::session::Session;
 use crate::tonight;
@@ -144,18 +146,20 @@ async fn bring_back(config: &Config, state: &StateDir) -> Result<Exit, Failure> 
     let Some(_lock) = lock(state, &journal).await? else {
         return Ok(Exit::Done);
     };
-    let report = docker_stacks::recover(&engine(config), &journal, &outage_options(config))
-        .await
-        .map_err(|error| failed_to(Exit::Failed, &error))?;
-    let Some(report) = report else {
+    let report = recover::run(
+        &SystemClock,
+        &engine(config),
+        &journal,
+        &outage_options(config),
+    )
+    .await
+    .map_err(|error| failed_to(Exit::Failed, &error))?;
+    let Some((report, record)) = report else {
         return Ok(Exit::Done);
     };
     tracing::warn!("{}", describe(Some(&report)));
-    Ok(if report.not_running.is_empty() {
-        Exit::Done
-    } else {
-        Exit::Attention
-    })
+    tonight::remember_recovery(state, config, &record);
+    Ok(exit(Some(&report)))
 }
 
 /// Takes the lock, unless there is nothing to do with it.
