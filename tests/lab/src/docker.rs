@@ -7,8 +7,10 @@
 //! makes one out of this machine's busybox.
 
 mod compose;
+mod contract;
 mod daemon;
 mod image;
+mod proxy;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +20,9 @@ use docker_stacks::{AddressError, BollardEngine, EngineAddress, EngineError, Eng
 
 use crate::isolation::{self, Isolation, MissingProgram, find_program};
 use daemon::Daemon;
+
+pub use contract::contract_project;
+pub use proxy::{Action, Request, SocketProxy, Wait};
 
 /// The image that [`PrivateDocker::import_busybox`] makes.
 pub const BUSYBOX_IMAGE: &str = "backup-window-lab/busybox";
