@@ -2,9 +2,12 @@
 
 mod address;
 mod client;
+mod connection;
 mod convert;
 mod error;
+mod explain;
 mod info;
+mod options;
 
 use std::time::Duration;
 
@@ -13,10 +16,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Container, ContainerId, Volume};
 
-pub use address::{AddressError, EngineAddress};
-pub use client::{BollardEngine, EngineOptions};
+pub use address::{AddressError, AddressKind, EngineAddress};
+pub use client::BollardEngine;
 pub use error::{EngineError, EngineErrorKind};
 pub use info::{EngineInfo, SwarmRole};
+pub use options::{ClientCertificate, EngineOptions, EngineSsh, EngineTls};
 
 /// Something that runs containers, and can be asked to stop and start them.
 ///

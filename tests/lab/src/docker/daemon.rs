@@ -101,6 +101,7 @@ impl Daemon {
             }
             let options = EngineOptions {
                 call_deadline: ANSWER_DEADLINE,
+                ..EngineOptions::default()
             };
             match BollardEngine::connect(address, options).await {
                 Ok(_) => return Ok(()),
