@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use docker_stacks::testing::conformance::Fixture;
 
+use crate::isolation;
+
 use super::{BUSYBOX_IMAGE, PrivateDockerError};
 
 /// The name of the Compose project.
@@ -40,19 +42,24 @@ pub fn contract_project(dir: &Path) -> Result<(PathBuf, Fixture), PrivateDockerE
 }
 
 fn compose_file() -> String {
+    // An engine that is told nothing else puts them in a group that nobody clears away.
+    let group = isolation::cgroup_parent();
     format!(
         r#"version: "2.4"
 services:
   obedient:
     image: {BUSYBOX_IMAGE}
+    cgroup_parent: {group}
     command: ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1000 & wait $$!; done"]
     volumes: ["data:/data"]
   stubborn:
     image: {BUSYBOX_IMAGE}
+    cgroup_parent: {group}
     # Process 1 of a container is not ended by a signal that it does not handle.
     command: ["sleep", "1000"]
   checked:
     image: {BUSYBOX_IMAGE}
+    cgroup_parent: {group}
     command: ["sh", "-c", "rm -f /tmp/ready; sleep 2; touch /tmp/ready; trap 'exit 0' TERM; sleep 1000 & wait"]
     healthcheck:
       test: ["CMD", "test", "-e", "/tmp/ready"]
@@ -60,6 +67,7 @@ services:
       retries: 99
   ended:
     image: {BUSYBOX_IMAGE}
+    cgroup_parent: {group}
     command: ["sh", "-c", "exit 3"]
 volumes:
   data: {{}}

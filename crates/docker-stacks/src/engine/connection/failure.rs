@@ -76,7 +76,10 @@ impl Failure {
 
 fn judge_tls(error: &TlsError) -> Verdict {
     let hint = match error {
-        TlsError::InvalidCertificate(CertificateError::UnknownIssuer) => {
+        // A second authority that was made under the name of the first.
+        TlsError::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        ) => {
             "its certificate was not issued by the authority in ca_file; expected the ca.pem that \
              the engine's certificate was made with"
                 .to_owned()

@@ -96,6 +96,10 @@ async fn read_head(client: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<(
         if client.read_buf(&mut read).await? == 0 {
             return Ok(None);
         }
+        if !read[0].is_ascii_uppercase() {
+            // No method of HTTP; somebody who begins with TLS would wait for an answer for ever.
+            return Ok(Some((String::new(), read)));
+        }
     }
 }
 
