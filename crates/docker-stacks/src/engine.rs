@@ -2,10 +2,13 @@
 
 mod address;
 mod client;
+mod connection;
 mod convert;
 mod error;
 mod exec;
+mod explain;
 mod info;
+mod options;
 
 use std::time::Duration;
 
@@ -15,12 +18,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Container, ContainerId, Volume};
 
-pub use address::{AddressError, EngineAddress};
-pub use client::{BollardEngine, EngineOptions};
+pub use address::{AddressError, AddressKind, EngineAddress};
+pub use client::BollardEngine;
 pub use error::{EngineError, EngineErrorKind};
 pub(crate) use exec::Tail;
 pub use exec::{ExecCommand, ExecEnd};
 pub use info::{EngineInfo, SwarmRole};
+pub use options::{ClientCertificate, EngineOptions, EngineSsh, EngineTls};
 
 /// Something that runs containers, and can be asked to stop and start them.
 ///

@@ -70,8 +70,9 @@ pub mod testing;
 #[cfg(feature = "mock")]
 pub use engine::MockEngine;
 pub use engine::{
-    AddressError, BollardEngine, Engine, EngineAddress, EngineError, EngineErrorKind, EngineInfo,
-    EngineOptions, EngineVersion, ExecCommand, ExecEnd, Stopped, SwarmRole,
+    AddressError, AddressKind, BollardEngine, ClientCertificate, Engine, EngineAddress,
+    EngineError, EngineErrorKind, EngineInfo, EngineOptions, EngineSsh, EngineTls, EngineVersion,
+    ExecCommand, ExecEnd, Stopped, SwarmRole,
 };
 pub use find::{Stack, StackKind, find_stacks};
 pub use journal::{

@@ -55,6 +55,7 @@ impl StandIn {
 fn engine(socket: &Path) -> BollardEngine {
     let options = EngineOptions {
         call_deadline: Duration::from_secs(2),
+        ..EngineOptions::default()
     };
     BollardEngine::new(&EngineAddress::unix(socket).unwrap(), options)
 }

@@ -6,9 +6,14 @@
 //! with all containers when the lab ends. No image is pulled: [`PrivateDocker::import_busybox`]
 //! makes one out of this machine's busybox.
 
+mod certificates;
 mod compose;
+mod contract;
 mod daemon;
 mod image;
+mod podman;
+mod proxy;
+mod ssh_host;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +23,12 @@ use docker_stacks::{AddressError, BollardEngine, EngineAddress, EngineError, Eng
 
 use crate::isolation::{self, Isolation, MissingProgram, find_program};
 use daemon::Daemon;
+
+pub use certificates::Certificates;
+pub use contract::contract_project;
+pub use podman::PrivatePodman;
+pub use proxy::{Action, Request, SocketProxy, Wait};
+pub use ssh_host::SshHost;
 
 /// The image that [`PrivateDocker::import_busybox`] makes.
 pub const BUSYBOX_IMAGE: &str = "backup-window-lab/busybox";
@@ -33,6 +44,7 @@ const DEEPEST_SOCKET: usize = "/exec/containerd/containerd.sock.ttrpc".len();
 pub struct PrivateDocker {
     dir: PathBuf,
     address: EngineAddress,
+    arguments: Vec<String>,
     programs: Programs,
     daemon: Daemon,
 }
@@ -124,6 +136,18 @@ impl PrivateDocker {
     /// If a program is missing, this is not inside the lab's namespaces, the path is of no use, or
     /// the engine does not answer within half a minute.
     pub async fn start(dir: &Path) -> Result<Self, PrivateDockerError> {
+        Self::start_with(dir, Vec::new()).await
+    }
+
+    /// The same, with more arguments for `dockerd`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`PrivateDocker::start`].
+    pub async fn start_with(
+        dir: &Path,
+        arguments: Vec<String>,
+    ) -> Result<Self, PrivateDockerError> {
         if let Isolation::None { why } = isolation::current() {
             return Err(PrivateDockerError::NotIsolated { why });
         }
@@ -136,10 +160,11 @@ impl PrivateDocker {
             });
         }
         let address = EngineAddress::unix(daemon::socket(dir))?;
-        let daemon = Daemon::start(&programs.dockerd, dir, &address).await?;
+        let daemon = Daemon::start(&programs.dockerd, dir, &address, &arguments).await?;
         Ok(Self {
             dir: dir.to_owned(),
             address,
+            arguments,
             programs,
             daemon,
         })
@@ -201,7 +226,13 @@ impl PrivateDocker {
     /// As for [`PrivateDocker::start`].
     pub async fn restart(&mut self) -> Result<(), PrivateDockerError> {
         self.daemon.kill()?;
-        self.daemon = Daemon::start(&self.programs.dockerd, &self.dir, &self.address).await?;
+        self.daemon = Daemon::start(
+            &self.programs.dockerd,
+            &self.dir,
+            &self.address,
+            &self.arguments,
+        )
+        .await?;
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! The Docker Engine over its socket, by bollard.
+//! The Docker Engine, by bollard.
 
 mod exec;
 
@@ -6,7 +6,7 @@ use std::{collections::HashMap, future::ready, time::Duration};
 
 use async_trait::async_trait;
 use bollard::{
-    API_DEFAULT_VERSION, Docker,
+    Docker,
     errors::Error as BollardError,
     query_parameters::{
         EventsOptionsBuilder, ListContainersOptionsBuilder, ListVolumesOptions,
@@ -20,14 +20,10 @@ use futures_util::{
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    Engine, EngineAddress, EngineError, EngineErrorKind, EngineInfo, EngineVersion, ExecCommand,
-    ExecEnd, Stopped, convert,
+    Engine, EngineAddress, EngineError, EngineErrorKind, EngineInfo, EngineOptions, EngineVersion,
+    ExecCommand, ExecEnd, Stopped, connection, convert, explain,
 };
 use crate::model::{Container, ContainerId, ContainerState, Volume};
-
-/// bollard's own time limit ends with an answer's first line; ours covers the whole call, so its
-/// own is only kept out of the way.
-const CLIENT_LIMIT_SECONDS: u64 = 24 * 60 * 60;
 
 /// How often a container is looked at whose state lags behind.
 const STATE_POLL: Duration = Duration::from_millis(20);
@@ -43,24 +39,7 @@ const INSPECTIONS_AT_ONCE: usize = 8;
 /// What a process that SIGKILL ended exits with.
 const KILLED_EXIT_CODE: i64 = 128 + 9;
 
-/// How to speak to an engine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EngineOptions {
-    /// How long one call may take, 60 s by default; a stop may take its grace time besides.
-    pub call_deadline: Duration,
-}
-
-impl Default for EngineOptions {
-    fn default() -> Self {
-        Self {
-            // An engine whose disk is busy (as it is during a backup) takes its time to start a
-            // container; docker's own command line waits for ever.
-            call_deadline: Duration::from_mins(1),
-        }
-    }
-}
-
-/// A Docker Engine at the end of a Unix socket.
+/// A Docker Engine, wherever it listens; also what speaks its API, such as Podman.
 ///
 /// Requests name no API version, which an engine takes as its own newest one: so engines that
 /// speak nothing newer than 1.41 (Docker 20.10) and engines that refuse everything older than
@@ -114,12 +93,8 @@ impl BollardEngine {
     where
         F: Future<Output = Result<T, BollardError>> + Send,
     {
-        let client = Docker::connect_with_unix(
-            self.address.socket_str(),
-            CLIENT_LIMIT_SECONDS,
-            API_DEFAULT_VERSION,
-        )
-        .map_err(|error| self.explain(operation, error))?;
+        let client = connection::client(&self.address, &self.options)
+            .map_err(|error| self.explain(operation, error))?;
         let deadline = self.options.call_deadline.saturating_add(more);
         match timeout(deadline, ask(client)).await {
             Ok(answer) => answer.map_err(|error| self.explain(operation, error)),
@@ -157,50 +132,7 @@ impl BollardEngine {
 
     /// Puts bollard's error into the words of this crate.
     fn explain(&self, operation: &str, error: BollardError) -> EngineError {
-        let endpoint = self.endpoint();
-        match error {
-            BollardError::DockerResponseServerError {
-                status_code: 404, ..
-            } => EngineError::NotFound {
-                endpoint,
-                operation: operation.to_owned(),
-            },
-            BollardError::DockerResponseServerError {
-                status_code,
-                message,
-            } => EngineError::Refused {
-                endpoint,
-                operation: operation.to_owned(),
-                status: status_code,
-                message: message.trim().to_owned(),
-            },
-            BollardError::SocketNotFoundError(_) => {
-                let source = std::io::Error::from(std::io::ErrorKind::NotFound);
-                EngineError::unreachable(&endpoint, operation, source.into())
-            }
-            BollardError::HyperLegacyError { err } => {
-                if is_not_http(&err) {
-                    EngineError::BadAnswer {
-                        endpoint,
-                        operation: operation.to_owned(),
-                        source: err.into(),
-                    }
-                } else {
-                    EngineError::unreachable(&endpoint, operation, err.into())
-                }
-            }
-            BollardError::IOError { err } => {
-                EngineError::unreachable(&endpoint, operation, err.into())
-            }
-            BollardError::HyperResponseError { err } => {
-                EngineError::unreachable(&endpoint, operation, err.into())
-            }
-            other => EngineError::BadAnswer {
-                endpoint,
-                operation: operation.to_owned(),
-                source: other.into(),
-            },
-        }
+        explain::explain(self.endpoint(), operation, error)
     }
 
     /// The names of what is asked for, in errors: the short identifier is what `docker ps` shows.
@@ -217,18 +149,6 @@ impl BollardEngine {
         self.call(&format!("{verb} container {}", id.short()), more, ask)
             .await
     }
-}
-
-/// Did something answer that was not HTTP? hyper calls that a parse error, in a private type.
-fn is_not_http(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if error.to_string().contains("invalid HTTP") {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }
 
 #[async_trait]

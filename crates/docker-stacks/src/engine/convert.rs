@@ -111,6 +111,9 @@ fn add_config(container: &mut Container, config: ContainerConfig) {
         config
             .stop_timeout
             .and_then(|seconds| u64::try_from(seconds).ok())
+            // Podman says 0 of each container that came through its compatible API without a time
+            // of its own; whoever means 0 loses nothing but a moment.
+            .filter(|seconds| *seconds > 0)
             .map(Duration::from_secs)
     });
 }
