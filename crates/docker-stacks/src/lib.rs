@@ -73,20 +73,23 @@ pub use engine::{
     AddressError, BollardEngine, Engine, EngineAddress, EngineError, EngineErrorKind, EngineInfo,
     EngineOptions, EngineVersion, Stopped, SwarmRole,
 };
-pub use find::{Stack, StackKind, find_stacks};
+pub use find::{Stack, StackKind, find_stacks, find_stacks_in_swarm};
 pub use journal::{
-    ComposeService, FileJournal, Journal, JournalError, OutageRecord, RecordedContainer, Was,
+    ComposeService, FileJournal, Journal, JournalError, OutageRecord, RecordedContainer,
+    RecordedService, Was,
 };
 pub use model::{
     Container, ContainerId, ContainerKey, ContainerRef, ContainerState, Health, Mount, MountKind,
-    StackName, Volume,
+    Service, ServiceId, ServiceMode, ServiceMount, ServiceRef, ServiceSpec, StackName, Task,
+    Volume,
 };
 pub use outage::{
-    ContainerReport, NotRunning, OutageOptions, OutageReport, RecoverError, RecoveryReport,
-    StartEnd, StopEnd, WorkEnd, outage, recover,
+    ContainerReport, HaltEnd, Missing, NotRunning, OutageOptions, OutageReport, RecoverError,
+    RecoveryReport, ServiceReport, StartEnd, StopEnd, WorkEnd, outage, recover,
 };
 pub use own::{OwnContainer, detect_own_container, own_container};
 pub use plan::{
     Dependency, Exclusion, ExclusionError, GroupPlan, Inclusion, InclusionError, MountDecision,
-    MountPlan, Plan, PlanRules, StackDecision, StackPlan, StartCondition, plan,
+    MountPlan, Plan, PlanRules, ServiceDecision, ServicePlan, StackDecision, StackPlan,
+    StartCondition, plan,
 };

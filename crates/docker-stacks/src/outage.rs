@@ -3,6 +3,7 @@
 mod bring_back;
 mod recover;
 mod report;
+mod services;
 
 use std::{any::Any, panic::AssertUnwindSafe, pin::pin, time::Duration};
 
@@ -20,9 +21,13 @@ use crate::{
     plan::GroupPlan,
 };
 use bring_back::{BringBack, Slot};
+use services::ServiceSlot;
 
 pub use recover::{RecoverError, RecoveryReport, recover};
-pub use report::{ContainerReport, NotRunning, OutageReport, StartEnd, StopEnd, WorkEnd};
+pub use report::{
+    ContainerReport, HaltEnd, Missing, NotRunning, OutageReport, ServiceReport, StartEnd, StopEnd,
+    WorkEnd,
+};
 
 /// How patient an outage is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +75,10 @@ impl Default for OutageOptions {
 /// waited for. The record leaves the journal when everything runs; what does not stays in it for
 /// [`recover`], and is carried along by the outages after this one.
 ///
+/// The services of Swarm stacks are halted together and awaited before the first container is
+/// stopped, and resumed together after the last is started; they get back what they had, and are
+/// watched until as many tasks run as before.
+///
 /// `work` is not run unless everything has stopped. It may return a `Result`: the outage does not
 /// look into it. When `cancelled` becomes ready, `work` is dropped and the start begins at once; a
 /// stop that is under way is waited for first, since an engine cannot take it back, and a container
@@ -101,7 +110,12 @@ where
     };
     let begun = Instant::now();
     let mut cancelled = pin!(cancelled.fuse());
-    let end = match stop_all(engine, &mut prepared.slots, &mut cancelled).await {
+    let halts = services::halt_all(engine, &mut prepared.services, options, &mut cancelled).await;
+    let stops = match halts {
+        StopsEnd::AllStopped => stop_all(engine, &mut prepared.slots, &mut cancelled).await,
+        not_all => not_all,
+    };
+    let end = match stops {
         StopsEnd::AllStopped => run(work, &mut cancelled).await,
         StopsEnd::Cancelled => WorkEnd::Cancelled,
         StopsEnd::Failed(why) => WorkEnd::NotRun { why },
@@ -109,20 +123,30 @@ where
     BringBack::new(engine, options)
         .bring_back(&mut prepared.slots)
         .await;
+    services::resume_all(engine, &mut prepared.services, options).await;
     let ended = prepared
         .slots
         .iter()
         .filter_map(Slot::up_at)
+        .chain(prepared.services.iter().filter_map(ServiceSlot::up_at))
         .max()
         .unwrap_or_else(Instant::now);
-    let warnings = close(journal, prepared.record, &prepared.slots).await;
-    let stopped_any = prepared.slots.iter().any(Slot::was_asked_to_stop);
+    let warnings = close(
+        journal,
+        prepared.record,
+        &prepared.slots,
+        &prepared.services,
+    )
+    .await;
+    let stopped_any = prepared.slots.iter().any(Slot::was_asked_to_stop)
+        || prepared.services.iter().any(ServiceSlot::was_asked_to_halt);
     let outage = if stopped_any {
         ended.saturating_duration_since(begun)
     } else {
         Duration::ZERO
     };
-    OutageReport::new(stacks, begun_at, outage, end, &prepared.slots, warnings)
+    let fared = (&*prepared.slots, &*prepared.services);
+    OutageReport::new(stacks, begun_at, outage, end, fared, warnings)
 }
 
 /// The stacks of a group that the outage concerns.
@@ -138,6 +162,7 @@ fn down_together(group: &GroupPlan) -> Vec<StackName> {
 /// An outage that may begin.
 struct Prepared {
     slots: Vec<Slot>,
+    services: Vec<ServiceSlot>,
     /// What earlier outages left in the journal.
     record: Option<OutageRecord>,
 }
@@ -160,6 +185,7 @@ async fn prepare(
             slots.push(Slot::new(record));
         }
     }
+    let services = services::look_all(engine, group).await?;
     let earlier = journal.read().await.map_err(|error| explain(&error))?;
     if let Some(earlier) = &earlier
         && earlier.engine != engine.endpoint()
@@ -170,9 +196,10 @@ async fn prepare(
             engine.endpoint()
         ));
     }
-    if slots.is_empty() {
+    if slots.is_empty() && services.is_empty() {
         return Ok(Prepared {
             slots,
+            services,
             record: earlier,
         });
     }
@@ -182,6 +209,11 @@ async fn prepare(
                 .iter()
                 .any(|slot| slot.record().container.id == old.container.id)
         });
+        record.services.retain(|old| {
+            !services
+                .iter()
+                .any(|slot| slot.record().service.id == old.service.id)
+        });
         record
     });
     let mut record = carried.unwrap_or_else(|| OutageRecord {
@@ -189,8 +221,9 @@ async fn prepare(
         engine: engine.endpoint(),
         stacks: Vec::new(),
         containers: Vec::new(),
+        services: Vec::new(),
     });
-    let left_behind = record.containers.len();
+    let left_behind = (record.containers.len(), record.services.len());
     for stack in stacks {
         if !record.stacks.contains(stack) {
             record.stacks.push(stack.clone());
@@ -199,13 +232,18 @@ async fn prepare(
     record
         .containers
         .extend(slots.iter().map(|slot| slot.record().clone()));
+    record
+        .services
+        .extend(services.iter().map(|slot| slot.record().clone()));
     journal
         .write(&record)
         .await
         .map_err(|error| explain(&error))?;
-    record.containers.truncate(left_behind);
+    record.containers.truncate(left_behind.0);
+    record.services.truncate(left_behind.1);
     Ok(Prepared {
         slots,
+        services,
         record: Some(record),
     })
 }
@@ -306,13 +344,16 @@ async fn close(
     journal: &dyn Journal,
     carried: Option<OutageRecord>,
     slots: &[Slot],
+    services: &[ServiceSlot],
 ) -> Vec<String> {
     // Nothing was stopped, so nothing was written.
-    let Some(mut record) = carried.filter(|_| !slots.is_empty()) else {
+    let Some(mut record) = carried.filter(|_| !(slots.is_empty() && services.is_empty())) else {
         return Vec::new();
     };
     let owed: Vec<_> = slots.iter().filter_map(Slot::still_owed).collect();
-    if owed.is_empty() && record.containers.is_empty() {
+    let owed_services = services.iter().filter_map(ServiceSlot::still_owed);
+    record.services.extend(owed_services);
+    if owed.is_empty() && record.containers.is_empty() && record.services.is_empty() {
         return match journal.clear().await {
             Ok(()) => Vec::new(),
             Err(error) => vec![format!(
@@ -325,7 +366,7 @@ async fn close(
     match journal.write(&record).await {
         Ok(()) => Vec::new(),
         Err(error) => vec![format!(
-            "the outage journal names more containers than are down: failed to {}",
+            "the outage journal names more than is down: failed to {}",
             explain(&error)
         )],
     }

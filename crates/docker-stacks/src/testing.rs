@@ -28,5 +28,8 @@ pub mod conformance;
 mod fixture;
 mod memory;
 
+mod service;
+
 pub use fixture::{bind, container, in_project, volume};
-pub use memory::{Behaviour, Call, HealthBehaviour, MemoryEngine, MemoryJournal};
+pub use memory::{Behaviour, Call, HealthBehaviour, MemoryEngine, MemoryJournal, ServiceBehaviour};
+pub use service::{in_stack, mounting, placed, service, task_container};

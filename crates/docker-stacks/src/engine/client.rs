@@ -1,5 +1,7 @@
 //! The Docker Engine over its socket, by bollard.
 
+mod swarm;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,7 +19,9 @@ use super::{
     Engine, EngineAddress, EngineError, EngineErrorKind, EngineInfo, EngineVersion, Stopped,
     convert,
 };
-use crate::model::{Container, ContainerId, ContainerState, Volume};
+use crate::model::{
+    Container, ContainerId, ContainerState, Service, ServiceId, ServiceMode, Volume,
+};
 
 /// bollard's own time limit ends with an answer's first line; ours covers the whole call, so its
 /// own is only kept out of the way.
@@ -360,5 +364,21 @@ impl Engine for BollardEngine {
         .await?;
         self.wait_until(id, "unpause", |state| state != ContainerState::Paused)
             .await
+    }
+
+    async fn services(&self) -> Result<Vec<Service>, EngineError> {
+        self.list_services().await
+    }
+
+    async fn service(&self, id: &ServiceId) -> Result<Service, EngineError> {
+        self.look_at_service(id).await
+    }
+
+    async fn halt_service(&self, id: &ServiceId, was: ServiceMode) -> Result<(), EngineError> {
+        self.halt(id, was).await
+    }
+
+    async fn resume_service(&self, id: &ServiceId, was: ServiceMode) -> Result<(), EngineError> {
+        self.resume(id, was).await
     }
 }

@@ -33,8 +33,8 @@ pub enum EngineError {
         /// How long it was given.
         deadline: Duration,
     },
-    /// There is no such container.
-    #[error("{operation}: the Docker engine at {endpoint} knows no such container")]
+    /// There is no such container or service.
+    #[error("{operation}: the Docker engine at {endpoint} knows nothing of that name")]
     NotFound {
         /// Where the engine is.
         endpoint: String,
@@ -73,7 +73,7 @@ pub enum EngineErrorKind {
     Unreachable,
     /// No answer in time.
     DeadlinePassed,
-    /// No such container.
+    /// No such container or service.
     NotFound,
     /// The engine will not, or cannot.
     Refused,

@@ -15,7 +15,7 @@ use crate::{
 use judge::{Look, judge};
 
 /// How long an engine may take to kill what did not stop in its grace time.
-const KILL_MARGIN: Duration = Duration::from_secs(5);
+pub(super) const KILL_MARGIN: Duration = Duration::from_secs(5);
 
 /// How long the others wait, in a recovery, for a container whose stop may be under way. Nearly all
 /// stops are over by then. It may also be that no stop was asked for: then the others must not stay

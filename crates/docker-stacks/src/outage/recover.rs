@@ -4,10 +4,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    ContainerReport, NotRunning, OutageOptions,
+    ContainerReport, NotRunning, OutageOptions, ServiceReport,
     bring_back::{BringBack, Slot},
     close, explain,
     report::not_running,
+    services::{self, ServiceSlot},
 };
 use crate::{
     engine::Engine,
@@ -25,6 +26,8 @@ pub struct RecoveryReport {
     pub stacks: Vec<StackName>,
     /// What became of each container. Nothing is known of how it was stopped.
     pub containers: Vec<ContainerReport>,
+    /// What became of each service.
+    pub services: Vec<ServiceReport>,
     /// What ran before and does not run now.
     pub not_running: Vec<NotRunning>,
     /// What else somebody should look at.
@@ -85,25 +88,32 @@ pub async fn recover(
     let mut bring_back = BringBack::new(engine, options);
     bring_back.expect_last_stop(&mut slots).await;
     bring_back.bring_back(&mut slots).await;
+    let mut halted: Vec<ServiceSlot> = std::mem::take(&mut record.services)
+        .into_iter()
+        .map(ServiceSlot::recovered)
+        .collect();
+    services::resume_all(engine, &mut halted, options).await;
 
     let report = |warnings| {
         let containers: Vec<_> = slots.iter().map(Slot::report).collect();
+        let services: Vec<_> = halted.iter().map(ServiceSlot::report).collect();
         RecoveryReport {
             begun_at: record.begun_at,
             stacks: record.stacks.clone(),
-            not_running: not_running(&containers),
+            not_running: not_running(&containers, &services),
             containers,
+            services,
             warnings,
         }
     };
     let report = report(Vec::new());
-    let warnings = if slots.is_empty() {
+    let warnings = if slots.is_empty() && halted.is_empty() {
         match journal.clear().await {
             Ok(()) => Vec::new(),
             Err(error) => vec![format!("failed to {}", explain(&error))],
         }
     } else {
-        close(journal, Some(record), &slots).await
+        close(journal, Some(record), &slots, &halted).await
     };
     Ok(Some(RecoveryReport { warnings, ..report }))
 }

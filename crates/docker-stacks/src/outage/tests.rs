@@ -108,6 +108,8 @@ impl Lab {
                 Call::Start(name) => format!("+{name}"),
                 Call::Pause(name) => format!("p{name}"),
                 Call::Unpause(name) => format!("u{name}"),
+                Call::Halt(name) => format!("-{name}"),
+                Call::Resume(name) => format!("+{name}"),
             })
             .collect();
         calls.join(" ")
