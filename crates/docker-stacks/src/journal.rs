@@ -1,6 +1,7 @@
 //! The promise to start again what was stopped, kept where a crash cannot take it.
 
 mod file;
+mod service;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -16,6 +17,7 @@ use crate::{
 };
 
 pub use file::FileJournal;
+pub use service::RecordedService;
 
 /// Where an outage writes down what it must start again.
 ///
@@ -61,6 +63,9 @@ pub struct OutageRecord {
     pub stacks: Vec<StackName>,
     /// The containers, in the order in which they are stopped.
     pub containers: Vec<RecordedContainer>,
+    /// The services, in the order in which they are halted.
+    #[serde(default)]
+    pub services: Vec<RecordedService>,
     /// What is to be run in containers when they are up again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hooks: Vec<RecordedHook>,

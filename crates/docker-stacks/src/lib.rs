@@ -74,21 +74,24 @@ pub use engine::{
     EngineError, EngineErrorKind, EngineInfo, EngineOptions, EngineSsh, EngineTls, EngineVersion,
     ExecCommand, ExecEnd, Stopped, SwarmRole,
 };
-pub use find::{Stack, StackKind, find_stacks};
+pub use find::{Stack, StackKind, find_stacks, find_stacks_in_swarm};
 pub use journal::{
     ComposeService, FileJournal, Journal, JournalError, Need, OutageRecord, RecordedContainer,
-    RecordedHook, Was,
+    RecordedHook, RecordedService, Was,
 };
 pub use model::{
     Container, ContainerId, ContainerKey, ContainerRef, ContainerState, Health, Mount, MountKind,
-    StackName, Volume,
+    Service, ServiceId, ServiceMode, ServiceMount, ServiceRef, ServiceSpec, StackName, Task,
+    Volume,
 };
 pub use outage::{
-    ContainerReport, HookEnd, HookReport, HookTime, NotRunning, OutageOptions, OutageReport,
-    RecoverError, RecoveryReport, StartEnd, StopEnd, WorkEnd, outage, recover,
+    ContainerReport, HaltEnd, HookEnd, HookReport, HookTime, Missing, NotRunning, OutageOptions,
+    OutageReport, RecoverError, RecoveryReport, ServiceReport, StartEnd, StopEnd, WorkEnd, outage,
+    recover,
 };
 pub use own::{OwnContainer, detect_own_container, own_container};
 pub use plan::{
     Dependency, Exclusion, ExclusionError, GroupPlan, HookPlan, Inclusion, InclusionError,
-    MountDecision, MountPlan, Plan, PlanRules, StackDecision, StackPlan, StartCondition, plan,
+    MountDecision, MountPlan, Plan, PlanRules, ServiceDecision, ServicePlan, StackDecision,
+    StackPlan, StartCondition, plan,
 };

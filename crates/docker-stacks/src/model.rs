@@ -7,8 +7,10 @@
 mod container;
 mod names;
 pub(crate) mod seconds;
+pub(crate) mod service;
 mod volume;
 
 pub use container::{Container, ContainerState, Health};
 pub use names::{ContainerId, ContainerKey, ContainerRef, StackName};
+pub use service::{Service, ServiceId, ServiceMode, ServiceMount, ServiceRef, ServiceSpec, Task};
 pub use volume::{Mount, MountKind, Volume};

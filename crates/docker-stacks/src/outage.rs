@@ -4,6 +4,7 @@ mod bring_back;
 mod hooks;
 mod recover;
 mod report;
+mod services;
 mod watch;
 
 use std::{any::Any, convert::Infallible, panic::AssertUnwindSafe, pin::pin, time::Duration};
@@ -22,11 +23,15 @@ use crate::{
     plan::GroupPlan,
 };
 use bring_back::{BringBack, Slot};
+use services::ServiceSlot;
 use watch::{Seen, Watch};
 
 pub use hooks::{HookEnd, HookReport, HookTime};
 pub use recover::{RecoverError, RecoveryReport, recover};
-pub use report::{ContainerReport, NotRunning, OutageReport, StartEnd, StopEnd, WorkEnd};
+pub use report::{
+    ContainerReport, HaltEnd, Missing, NotRunning, OutageReport, ServiceReport, StartEnd, StopEnd,
+    WorkEnd,
+};
 
 /// How patient an outage is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +85,10 @@ impl Default for OutageOptions {
 /// The group's hooks are run before the first stop and after the last start. The latter are owed as
 /// starts are: they are in the journal, and are run also if the former failed or were cancelled.
 ///
+/// The services of Swarm stacks are halted together and awaited before the first container is
+/// stopped, and resumed together while containers are started: they get back what they had, and
+/// are watched until as many tasks run as before.
+///
 /// `work` is not run unless everything has stopped. It may return a `Result`: the outage does not
 /// look into it. When `cancelled` becomes ready, `work` is dropped and the start begins at once; a
 /// stop that is under way is waited for first, since an engine cannot take it back, and a container
@@ -114,7 +123,12 @@ where
     let mut hooks = hooks::run_before(engine, &group.hooks, &mut cancelled).await;
     let begun = Instant::now();
     let mut seen = Seen::default();
-    let end = match stop_all(engine, &mut prepared.slots, &mut cancelled).await {
+    let halts = services::halt_all(engine, &mut prepared.services, options, &mut cancelled).await;
+    let stops = match halts {
+        StopsEnd::AllStopped => stop_all(engine, &mut prepared.slots, &mut cancelled).await,
+        not_all => not_all,
+    };
+    let end = match stops {
         StopsEnd::AllStopped => {
             let watch = Watch::new(group, &prepared.slots);
             let watching = watch.watch(engine, options.retry_pause);
@@ -130,16 +144,20 @@ where
             slot.was_disturbed();
         }
     }
-    BringBack::new(engine, options)
-        .bring_back(&mut prepared.slots)
-        .await;
+    let mut containers = BringBack::new(engine, options);
+    tokio::join!(
+        services::resume_all(engine, &mut prepared.services, options),
+        containers.bring_back(&mut prepared.slots),
+    );
     let ended = prepared
         .slots
         .iter()
         .filter_map(Slot::up_at)
+        .chain(prepared.services.iter().filter_map(ServiceSlot::up_at))
         .max()
         .unwrap_or_else(Instant::now);
-    let stopped_any = prepared.slots.iter().any(Slot::was_asked_to_stop);
+    let stopped_any = prepared.slots.iter().any(Slot::was_asked_to_stop)
+        || prepared.services.iter().any(ServiceSlot::was_asked_to_halt);
     let outage = if stopped_any {
         ended.saturating_duration_since(begun)
     } else {
@@ -147,14 +165,15 @@ where
     };
     let (after, owed) = hooks::run_after(engine, &prepared.hooks, &prepared.slots).await;
     hooks.extend(after);
+    let fared = (&*prepared.slots, &*prepared.services);
     let warnings = match prepared.carried {
-        Some(carried) => close(journal, carried, &prepared.slots, owed).await,
+        Some(carried) => close(journal, carried, fared, owed).await,
         None => Vec::new(),
     };
     OutageReport {
         hooks,
         others_started: seen.others,
-        ..OutageReport::new(stacks, begun_at, outage, end, &prepared.slots, warnings)
+        ..OutageReport::new(stacks, begun_at, outage, end, fared, warnings)
     }
 }
 
@@ -171,6 +190,7 @@ fn down_together(group: &GroupPlan) -> Vec<StackName> {
 /// An outage that may begin.
 struct Prepared {
     slots: Vec<Slot>,
+    services: Vec<ServiceSlot>,
     /// What containers are owed after their start.
     hooks: Vec<RecordedHook>,
     /// What earlier outages left in the journal, to be written again without what is over; nothing
@@ -208,6 +228,7 @@ async fn prepare(
             hooks.push(RecordedHook::of(&container, command.clone()));
         }
     }
+    let services = services::look_all(engine, group).await?;
     let earlier = journal.read().await.map_err(|error| explain(&error))?;
     if let Some(earlier) = &earlier
         && earlier.engine != engine.endpoint()
@@ -218,9 +239,10 @@ async fn prepare(
             engine.endpoint()
         ));
     }
-    if slots.is_empty() && hooks.is_empty() {
+    if slots.is_empty() && services.is_empty() && hooks.is_empty() {
         return Ok(Prepared {
             slots,
+            services,
             hooks,
             carried: None,
         });
@@ -230,12 +252,18 @@ async fn prepare(
         engine: engine.endpoint(),
         stacks: Vec::new(),
         containers: Vec::new(),
+        services: Vec::new(),
         hooks: Vec::new(),
     });
     carried.containers.retain(|old| {
         !slots
             .iter()
             .any(|slot| slot.record().container.id == old.container.id)
+    });
+    carried.services.retain(|old| {
+        !services
+            .iter()
+            .any(|slot| slot.record().service.id == old.service.id)
     });
     carried.hooks.retain(|old| !hooks.contains(old));
     for stack in stacks {
@@ -247,6 +275,9 @@ async fn prepare(
     record
         .containers
         .extend(slots.iter().map(|slot| slot.record().clone()));
+    record
+        .services
+        .extend(services.iter().map(|slot| slot.record().clone()));
     record.hooks.extend(hooks.iter().cloned());
     journal
         .write(&record)
@@ -254,6 +285,7 @@ async fn prepare(
         .map_err(|error| explain(&error))?;
     Ok(Prepared {
         slots,
+        services,
         hooks,
         carried: Some(carried),
     })
@@ -356,14 +388,18 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
 async fn close(
     journal: &dyn Journal,
     mut record: OutageRecord,
-    slots: &[Slot],
+    (slots, services): (&[Slot], &[ServiceSlot]),
     hooks: Vec<RecordedHook>,
 ) -> Vec<String> {
     record
         .containers
         .extend(slots.iter().filter_map(Slot::still_owed));
+    record
+        .services
+        .extend(services.iter().filter_map(ServiceSlot::still_owed));
     record.hooks.extend(hooks);
-    if record.containers.is_empty() && record.hooks.is_empty() {
+    let nothing_left = record.containers.is_empty() && record.services.is_empty();
+    if nothing_left && record.hooks.is_empty() {
         return match journal.clear().await {
             Ok(()) => Vec::new(),
             Err(error) => vec![format!(
@@ -375,7 +411,7 @@ async fn close(
     match journal.write(&record).await {
         Ok(()) => Vec::new(),
         Err(error) => vec![format!(
-            "the outage journal names more containers than are down: failed to {}",
+            "the outage journal names more than is down: failed to {}",
             explain(&error)
         )],
     }

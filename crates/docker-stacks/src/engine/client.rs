@@ -1,6 +1,7 @@
 //! The Docker Engine, by bollard.
 
 mod exec;
+mod swarm;
 
 use std::{collections::HashMap, future::ready, time::Duration};
 
@@ -23,7 +24,9 @@ use super::{
     Engine, EngineAddress, EngineError, EngineErrorKind, EngineInfo, EngineOptions, EngineVersion,
     ExecCommand, ExecEnd, Stopped, connection, convert, explain,
 };
-use crate::model::{Container, ContainerId, ContainerState, Volume};
+use crate::model::{
+    Container, ContainerId, ContainerState, Service, ServiceId, ServiceMode, Volume,
+};
 
 /// How often a container is looked at whose state lags behind.
 const STATE_POLL: Duration = Duration::from_millis(20);
@@ -317,5 +320,21 @@ impl Engine for BollardEngine {
             .filter_map(|event| ready(event.ok().and_then(|event| event.actor?.id)))
             .map(ContainerId::new);
         Ok(ids.boxed())
+    }
+
+    async fn services(&self) -> Result<Vec<Service>, EngineError> {
+        self.list_services().await
+    }
+
+    async fn service(&self, id: &ServiceId) -> Result<Service, EngineError> {
+        self.look_at_service(id).await
+    }
+
+    async fn halt_service(&self, id: &ServiceId, was: ServiceMode) -> Result<(), EngineError> {
+        self.halt(id, was).await
+    }
+
+    async fn resume_service(&self, id: &ServiceId, was: ServiceMode) -> Result<(), EngineError> {
+        self.resume(id, was).await
     }
 }

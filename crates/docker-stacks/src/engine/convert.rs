@@ -1,5 +1,7 @@
 //! From the Engine API's answers to the model: no I/O here.
 
+mod swarm;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use bollard::models::{
@@ -14,6 +16,8 @@ use crate::{
     model::{Container, ContainerKey, ContainerState, Health, Mount, MountKind, Volume},
     plan::labels,
 };
+
+pub(super) use swarm::Nodes;
 
 /// An answer lacks what every engine sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

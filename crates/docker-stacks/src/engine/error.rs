@@ -46,8 +46,8 @@ pub enum EngineError {
         /// How long it was given.
         deadline: Duration,
     },
-    /// There is no such container.
-    #[error("{operation}: the Docker engine at {endpoint} knows no such container")]
+    /// There is no such container or service.
+    #[error("{operation}: the Docker engine at {endpoint} knows nothing of that name")]
     NotFound {
         /// Where the engine is.
         endpoint: String,
@@ -88,7 +88,7 @@ pub enum EngineErrorKind {
     NotTrusted,
     /// No answer in time.
     DeadlinePassed,
-    /// No such container.
+    /// No such container or service.
     NotFound,
     /// The engine will not, or cannot.
     Refused,

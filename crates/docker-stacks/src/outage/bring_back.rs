@@ -16,7 +16,7 @@ use crate::{
 };
 use judge::{Look, judge};
 
-pub(super) use slot::Slot;
+pub(super) use slot::{KILL_MARGIN, Slot};
 
 /// How much longer than the first the longest pause between two attempts is.
 const LONGEST_PAUSE_FACTOR: u32 = 16;

@@ -4,10 +4,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    ContainerReport, HookReport, NotRunning, OutageOptions,
+    ContainerReport, HookReport, NotRunning, OutageOptions, ServiceReport,
     bring_back::{BringBack, Slot},
     close, hooks,
     report::not_running,
+    services::{self, ServiceSlot},
 };
 use crate::{
     engine::Engine,
@@ -25,6 +26,8 @@ pub struct RecoveryReport {
     pub stacks: Vec<StackName>,
     /// What became of each container. Nothing is known of how it was stopped.
     pub containers: Vec<ContainerReport>,
+    /// What became of each service.
+    pub services: Vec<ServiceReport>,
     /// What ran before and does not run now.
     pub not_running: Vec<NotRunning>,
     /// What came of the commands that containers were owed.
@@ -86,18 +89,27 @@ pub async fn recover(
         .map(Slot::new)
         .collect();
     let mut bring_back = BringBack::new(engine, options);
+    let mut halted: Vec<ServiceSlot> = std::mem::take(&mut record.services)
+        .into_iter()
+        .map(ServiceSlot::recovered)
+        .collect();
     bring_back.expect_last_stop(&mut slots).await;
-    bring_back.bring_back(&mut slots).await;
+    tokio::join!(
+        services::resume_all(engine, &mut halted, options),
+        bring_back.bring_back(&mut slots),
+    );
 
     let owed = std::mem::take(&mut record.hooks);
     let (hooks, owed) = hooks::run_after(engine, &owed, &slots).await;
     let containers: Vec<_> = slots.iter().map(Slot::report).collect();
+    let services: Vec<_> = halted.iter().map(ServiceSlot::report).collect();
     Ok(Some(RecoveryReport {
         begun_at: record.begun_at,
         stacks: record.stacks.clone(),
-        not_running: not_running(&containers),
+        not_running: not_running(&containers, &services),
         containers,
+        services,
         hooks,
-        warnings: close(journal, record, &slots, owed).await,
+        warnings: close(journal, record, (&slots, &halted), owed).await,
     }))
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{HookReport, bring_back::Slot};
+use super::{HookReport, bring_back::Slot, services::ServiceSlot};
 use crate::{
     engine::Stopped,
     journal::Was,
-    model::{ContainerRef, StackName, seconds},
+    model::{ContainerRef, ServiceMode, ServiceRef, StackName, seconds},
 };
 
 /// What happened in an outage.
@@ -27,6 +27,8 @@ pub struct OutageReport<T> {
     pub work: WorkEnd<T>,
     /// What happened to each container, in the order in which they were stopped.
     pub containers: Vec<ContainerReport>,
+    /// What happened to each service, in the order in which they were halted.
+    pub services: Vec<ServiceReport>,
     /// What ran before and does not run now.
     pub not_running: Vec<NotRunning>,
     /// What came of the commands that were run in containers.
@@ -74,6 +76,42 @@ pub struct ContainerReport {
     pub disturbed: bool,
 }
 
+/// What happened to one service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ServiceReport {
+    /// Which service; after it was deployed again, the one in its place.
+    pub service: ServiceRef,
+    /// How many tasks it was to have before, and where.
+    pub was: ServiceMode,
+    /// How its halt ended.
+    pub halt: HaltEnd,
+    /// How it fared after it was resumed: it runs if as many tasks run as before.
+    pub start: StartEnd,
+    /// From its halt until as many tasks ran as before; nothing if it was not halted, or they do
+    /// not run.
+    #[serde(with = "seconds::option", rename = "downtime_seconds")]
+    pub downtime: Option<Duration>,
+    /// Somebody else resumed it during the outage: what was copied may have changed meanwhile.
+    pub disturbed: bool,
+}
+
+/// How a service's halt ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HaltEnd {
+    /// It was not asked for, or nobody waited for it.
+    NotAsked,
+    /// All its tasks ended within their grace time.
+    Ended,
+    /// All its tasks ended, but only after their grace time, and so may have been killed.
+    MayBeKilled,
+    /// It could not be halted, or that is not known.
+    Failed {
+        /// Why.
+        why: String,
+    },
+}
+
 /// How a container's stop ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -118,10 +156,41 @@ pub enum StartEnd {
 /// Something that ran before and does not run now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NotRunning {
-    /// Which container.
-    pub container: ContainerRef,
+    /// Which container or service.
+    #[serde(flatten)]
+    pub what: Missing,
     /// Why it does not run.
     pub why: String,
+}
+
+/// A container or a service that does not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Missing {
+    /// A container.
+    Container(ContainerRef),
+    /// A service: fewer of its tasks run than before.
+    Service(ServiceRef),
+}
+
+impl Missing {
+    /// What people know it by.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Container(container) => &container.name,
+            Self::Service(service) => &service.name,
+        }
+    }
+
+    /// The command that shows more.
+    #[must_use]
+    pub fn look_at(&self) -> String {
+        match self {
+            Self::Container(container) => format!("docker logs {}", container.name),
+            Self::Service(service) => format!("docker service ps --no-trunc {}", service.name),
+        }
+    }
 }
 
 impl StartEnd {
@@ -138,7 +207,7 @@ impl StartEnd {
     pub(super) fn why_not_running(&self) -> Option<&str> {
         match self {
             Self::Failed { why } => Some(why),
-            Self::Gone => Some("it was deleted, and no container took its place"),
+            Self::Gone => Some("it was deleted, and nothing took its place"),
             Self::Running
             | Self::Healthy
             | Self::Unhealthy { .. }
@@ -157,6 +226,7 @@ impl<T> OutageReport<T> {
             outage: Duration::ZERO,
             work: WorkEnd::NotRun { why },
             containers: Vec::new(),
+            services: Vec::new(),
             not_running: Vec::new(),
             hooks: Vec::new(),
             others_started: Vec::new(),
@@ -169,19 +239,21 @@ impl<T> OutageReport<T> {
         begun_at: Timestamp,
         outage: Duration,
         work: WorkEnd<T>,
-        slots: &[Slot],
+        (slots, services): (&[Slot], &[ServiceSlot]),
         warnings: Vec<String>,
     ) -> Self {
         let containers: Vec<_> = slots.iter().map(Slot::report).collect();
+        let services: Vec<_> = services.iter().map(ServiceSlot::report).collect();
         Self {
             stacks,
             begun_at,
             outage,
             work,
-            not_running: not_running(&containers),
+            not_running: not_running(&containers, &services),
             containers,
             hooks: Vec::new(),
             others_started: Vec::new(),
+            services,
             warnings,
         }
     }
@@ -214,14 +286,23 @@ impl<T> OutageReport<T> {
     }
 }
 
-pub(super) fn not_running(containers: &[ContainerReport]) -> Vec<NotRunning> {
+pub(super) fn not_running(
+    containers: &[ContainerReport],
+    services: &[ServiceReport],
+) -> Vec<NotRunning> {
+    let containers = containers.iter().map(|report| {
+        let what = Missing::Container(report.container.clone());
+        (what, &report.start)
+    });
+    let services = services.iter().map(|report| {
+        let what = Missing::Service(report.service.clone());
+        (what, &report.start)
+    });
     containers
-        .iter()
-        .filter_map(|report| {
-            Some(NotRunning {
-                container: report.container.clone(),
-                why: report.start.why_not_running()?.to_owned(),
-            })
+        .chain(services)
+        .filter_map(|(what, start)| {
+            let why = start.why_not_running()?.to_owned();
+            Some(NotRunning { what, why })
         })
         .collect()
 }

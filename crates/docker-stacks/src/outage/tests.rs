@@ -140,6 +140,8 @@ impl Lab {
                 Call::Pause(name) => format!("p{name}"),
                 Call::Unpause(name) => format!("u{name}"),
                 Call::Exec(name, command) => format!("{name}:{command}"),
+                Call::Halt(name) => format!("-{name}"),
+                Call::Resume(name) => format!("+{name}"),
             })
             .collect();
         calls.join(" ")

@@ -7,6 +7,7 @@ use super::{
     data::{self, Verdict},
     labels::Labels,
     own::Own,
+    swarm::{self, Place},
 };
 use crate::{
     find::{Stack, StackKind},
@@ -31,6 +32,7 @@ pub(super) fn mounts(
     warnings: &mut Vec<String>,
 ) -> Mounts {
     let mut found: Vec<MountPlan> = Vec::new();
+    let known = swarm::with_unknown_volumes(stack, volumes);
     let mut live = Vec::new();
     for container in &stack.containers {
         let is_live = copied_live(container);
@@ -41,24 +43,31 @@ pub(super) fn mounts(
             .map(str::to_owned)
             .or_else(|| why_without(container, rules, own));
         for mount in &container.mounts {
+            let verdict = data::judge(
+                mount,
+                working_dir(stack),
+                &known,
+                rules,
+                stays_mounted(container),
+            );
+            let place = swarm::place(stack, container, mount, volumes);
             let Verdict {
                 mut decision,
                 mut reason,
                 source,
                 uncovered,
-            } = data::judge(
-                mount,
-                working_dir(stack),
-                volumes,
-                rules,
-                stays_mounted(container),
-            );
+            } = placed(verdict, &place);
             if let Some(why) = &without {
                 decision = MountDecision::Skip;
                 reason.clone_from(why);
-            } else if uncovered {
+            } else if uncovered || (decision == MountDecision::Copy && place != Place::Here) {
+                let not = if uncovered {
+                    "not copied"
+                } else {
+                    "copied in part"
+                };
                 let warning = format!(
-                    "{} of stack {} is not copied: {reason}",
+                    "{} of stack {} is {not}: {reason}",
                     mount_name(&mount.kind, &mount.source),
                     stack.name
                 );
@@ -85,6 +94,22 @@ pub(super) fn mounts(
         .any(|plan| plan.decision == MountDecision::Copy && !is_live(plan));
     nothing_twice(&mut plans);
     Mounts { plans, needs_stop }
+}
+
+/// What is to be copied, but is not here, or not all of it.
+fn placed(mut verdict: Verdict, place: &Place) -> Verdict {
+    if verdict.decision == MountDecision::Copy {
+        match place {
+            Place::Here => {}
+            Place::Partly(why) => verdict.reason = format!("{}; {why}", verdict.reason),
+            Place::Elsewhere(why) => {
+                verdict.decision = MountDecision::Skip;
+                verdict.reason.clone_from(why);
+                verdict.uncovered = true;
+            }
+        }
+    }
+    verdict
 }
 
 /// Its data is copied while it may change, as it asks for.

@@ -2,6 +2,7 @@
 
 mod item;
 mod journal;
+mod services;
 
 use std::{
     io,
@@ -24,12 +25,14 @@ use crate::{
     engine::{
         Engine, EngineError, EngineInfo, EngineVersion, ExecCommand, ExecEnd, Stopped, SwarmRole,
     },
-    model::{Container, ContainerId, ContainerState, Volume},
+    model::{Container, ContainerId, ContainerState, Service, ServiceId, ServiceMode, Volume},
 };
 use item::Item;
+use services::ServiceItem;
 
 pub use item::{Behaviour, HealthBehaviour};
 pub use journal::MemoryJournal;
+pub use services::ServiceBehaviour;
 
 /// Where the engine says that it is.
 const ENDPOINT: &str = "memory";
@@ -67,6 +70,7 @@ type OnExec = Box<dyn Fn(&str, &ExecCommand) -> ExecBehaviour + Send>;
 struct State {
     items: Vec<Item>,
     volumes: Vec<Volume>,
+    services: Vec<ServiceItem>,
     calls: Vec<Call>,
     latency: Duration,
     away_calls: usize,
@@ -96,6 +100,10 @@ pub enum Call {
     Unpause(String),
     /// [`Engine::exec`], with the command as it was written.
     Exec(String, String),
+    /// [`Engine::halt_service`].
+    Halt(String),
+    /// [`Engine::resume_service`].
+    Resume(String),
 }
 
 impl Default for MemoryEngine {
@@ -126,6 +134,63 @@ impl MemoryEngine {
     pub fn add(&self, container: Container, behaviour: Behaviour) {
         let at = self.now();
         self.lock().items.push(Item::new(container, behaviour, at));
+    }
+
+    /// Adds a service, which makes the engine the manager of a swarm. Unless it has tasks, those
+    /// that it is to have run at once, on this node.
+    pub fn add_service(&self, service: Service, behaviour: ServiceBehaviour) {
+        let item = ServiceItem::new(service, behaviour, Instant::now());
+        self.lock().services.push(item);
+    }
+
+    /// Does to a service what somebody else might: changes how it behaves.
+    pub fn service_behaves(&self, name: &str, behaviour: &ServiceBehaviour) {
+        self.each_service(name, |item, _| item.behave(behaviour.clone()));
+    }
+
+    /// Does to a service what somebody else might: changes its specification.
+    pub fn edit_service(&self, name: &str, edit: impl Fn(&mut serde_json::Value)) {
+        self.each_service(name, |item, now| item.edit(now, &edit));
+    }
+
+    /// Does to a service what somebody else might: deletes it.
+    pub fn remove_service(&self, name: &str) {
+        let now = Instant::now();
+        self.lock().services.retain(|item| item.name(now) != name);
+    }
+
+    fn each_service(&self, name: &str, mut change: impl FnMut(&mut ServiceItem, Instant)) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let named = state.services.iter_mut().filter(|s| s.name(now) == name);
+        named.for_each(|item| change(item, now));
+    }
+
+    /// Does something with one service.
+    fn with_service<T>(
+        &self,
+        operation: &str,
+        id: &ServiceId,
+        act: impl FnOnce(&mut ServiceItem, Instant, &mut Vec<Call>) -> Result<T, String>,
+    ) -> Result<T, EngineError> {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let State {
+            services, calls, ..
+        } = &mut *state;
+        let operation = format!("{operation} service {id}");
+        let Some(item) = services.iter_mut().find(|item| item.id() == id) else {
+            return Err(EngineError::NotFound {
+                endpoint: ENDPOINT.to_owned(),
+                operation,
+            });
+        };
+        act(item, now, calls).map_err(|message| EngineError::Refused {
+            endpoint: ENDPOINT.to_owned(),
+            operation,
+            status: 500,
+            message,
+        })
     }
 
     /// Adds a volume.
@@ -317,7 +382,11 @@ impl Engine for MemoryEngine {
 
     async fn info(&self) -> Result<EngineInfo, EngineError> {
         self.arrive("ask what it is").await?;
-        Ok(EngineInfo::new(SwarmRole::None))
+        Ok(EngineInfo::new(if self.lock().services.is_empty() {
+            SwarmRole::None
+        } else {
+            SwarmRole::Manager
+        }))
     }
 
     async fn containers(&self) -> Result<Vec<Container>, EngineError> {
@@ -421,6 +490,37 @@ impl Engine for MemoryEngine {
             Some((id, starts))
         };
         Ok(stream::unfold(starts, next).boxed())
+    }
+
+    async fn services(&self) -> Result<Vec<Service>, EngineError> {
+        self.arrive("list the services").await?;
+        let now = Instant::now();
+        let mut all: Vec<_> = self.lock().services.iter().map(|s| s.view(now)).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
+    }
+
+    async fn service(&self, id: &ServiceId) -> Result<Service, EngineError> {
+        self.arrive("inspect a service").await?;
+        self.with_service("inspect", id, |item, now, _| Ok(item.view(now)))
+    }
+
+    async fn halt_service(&self, id: &ServiceId, was: ServiceMode) -> Result<(), EngineError> {
+        self.arrive("halt a service").await?;
+        self.with_service("halt", id, |item, now, calls| {
+            calls.push(Call::Halt(item.name(now)));
+            item.change(now, |spec| {
+                spec.halt(was).map_err(|error| error.to_string())
+            })
+        })
+    }
+
+    async fn resume_service(&self, id: &ServiceId, was: ServiceMode) -> Result<(), EngineError> {
+        self.arrive("resume a service").await?;
+        self.with_service("resume", id, |item, now, calls| {
+            calls.push(Call::Resume(item.name(now)));
+            item.change(now, |spec| Ok(spec.resume(was)))
+        })
     }
 }
 

@@ -179,6 +179,7 @@ impl House {
             containers: RecordedContainer::of(wiki, Duration::from_secs(10))
                 .into_iter()
                 .collect(),
+            services: Vec::new(),
         };
         self.journal.write(&record).await.unwrap();
         self.engine

@@ -1,13 +1,14 @@
 //! What an outage left for somebody to look at, in sentences.
 
 use docker_stacks::{
-    ContainerReport, HookEnd, HookReport, HookTime, NotRunning, OutageReport, RecoveryReport,
-    StartEnd, StopEnd, Stopped,
+    ContainerReport, HaltEnd, HookEnd, HookReport, HookTime, NotRunning, OutageReport,
+    RecoveryReport, ServiceReport, StartEnd, StopEnd, Stopped,
 };
 
 /// What somebody should look at after an outage.
 pub(in crate::step) fn of_outage<T>(report: &OutageReport<T>) -> Vec<String> {
     let mut problems: Vec<String> = report.containers.iter().flat_map(of_container).collect();
+    problems.extend(report.services.iter().flat_map(of_service));
     problems.extend(report.not_running.iter().map(of_missing));
     problems.extend(report.hooks.iter().filter_map(of_hook));
     problems.extend(report.others_started.iter().map(|other| {
@@ -78,10 +79,31 @@ fn of_container(report: &ContainerReport) -> Vec<String> {
     problems
 }
 
+fn of_service(report: &ServiceReport) -> Vec<String> {
+    let name = &report.service.name;
+    let mut problems = Vec::new();
+    match &report.halt {
+        HaltEnd::MayBeKilled => problems.push(format!(
+            "the tasks of {name} took longer to stop than their grace time and may have been \
+             killed, so its data may not be clean; give it a longer stop_grace_period in its \
+             stack's file"
+        )),
+        HaltEnd::Failed { why } => problems.push(format!("{name} could not be halted: {why}")),
+        HaltEnd::NotAsked | HaltEnd::Ended => {}
+    }
+    if report.disturbed {
+        problems.push(format!(
+            "something else resumed {name} during the outage, so its copy may not be clean"
+        ));
+    }
+    problems
+}
+
 fn of_missing(missing: &NotRunning) -> String {
-    let name = &missing.container.name;
     format!(
-        "{name} does not run: {}; look at `docker logs {name}`",
-        missing.why
+        "{} does not run: {}; look at `{}`",
+        missing.what.name(),
+        missing.why,
+        missing.what.look_at()
     )
 }

@@ -51,7 +51,7 @@ impl Saving<'_> {
             self.fail(end, format!("{names} not saved: {why}"));
             return;
         }
-        if group.stop_order.is_empty() && group.hooks.is_empty() {
+        if !group.goes_down() && group.hooks.is_empty() {
             let results = tokio::select! {
                 results = self.save(&copied) => results,
                 () = self.cancel.cancelled() => return,
@@ -106,13 +106,12 @@ impl Saving<'_> {
     async fn save(&self, stacks: &[&StackPlan]) -> Vec<Saved> {
         let mut results = Vec::new();
         for stack in stacks {
-            let containers = self
+            let found = self
                 .stacks
                 .iter()
-                .filter(|found| found.name == stack.name && found.kind == stack.kind)
-                .flat_map(|found| &found.containers);
+                .find(|found| found.name == stack.name && found.kind == stack.kind);
             let started_at = self.clock.now();
-            let result = match sources::of_stack(stack, containers, started_at) {
+            let result = match sources::of_stack(stack, found, started_at) {
                 Ok(sources) => {
                     let request = BackupRequest {
                         stack: stack.name.to_string(),

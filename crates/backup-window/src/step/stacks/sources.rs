@@ -1,25 +1,27 @@
 //! What of a stack goes into its snapshot, and under which name.
 //!
 //! The names do not depend on where the engine keeps its volumes, so that a restore on another
-//! machine finds them: `volumes/NAME`, `binds/ABSOLUTE/PATH`, `compose/ABSOLUTE/PATH` and
-//! `containers/NAME.json`.
+//! machine finds them: `volumes/NAME`, `binds/ABSOLUTE/PATH`, `compose/ABSOLUTE/PATH`,
+//! `containers/NAME.json` and `services/NAME.json`.
 
 use std::path::PathBuf;
 
 use backup_store::{SnapshotPath, Source, StoreError};
-use docker_stacks::{Container, MountDecision, MountKind, StackPlan};
+use docker_stacks::{MountDecision, MountKind, Stack, StackPlan};
 use jiff::Timestamp;
 
-/// The sources of a stack's snapshot; `now` is the time that generated files get.
-pub(super) fn of_stack<'a>(
+/// The sources of a stack's snapshot, with the definitions of what was `found` of it; `now` is the
+/// time that generated files get.
+pub(super) fn of_stack(
     stack: &StackPlan,
-    containers: impl Iterator<Item = &'a Container>,
+    found: Option<&Stack>,
     now: Timestamp,
 ) -> Result<Vec<Source>, StoreError> {
     let volumes = SnapshotPath::new("volumes")?;
     let binds = SnapshotPath::new("binds")?;
     let compose = SnapshotPath::new("compose")?;
-    let definitions = SnapshotPath::new("containers")?;
+    let containers = SnapshotPath::new("containers")?;
+    let services = SnapshotPath::new("services")?;
 
     let mut sources = Vec::new();
     let mut copied: Vec<PathBuf> = Vec::new();
@@ -48,10 +50,18 @@ pub(super) fn of_stack<'a>(
     for file in stack.files.iter().filter(|file| file.is_file()) {
         sources.push(Source::path(compose.beneath(file)?, file.clone()));
     }
-    for container in containers {
-        let name = definitions.beneath(format!("{}.json", container.name).as_ref())?;
+    // What a task's container was follows from its service, and nobody can create it again.
+    let found_containers = found.iter().flat_map(|found| &found.containers);
+    for container in found_containers.filter(|container| !container.is_task()) {
+        let name = containers.beneath(format!("{}.json", container.name).as_ref())?;
         let definition = serde_json::to_vec_pretty(container)
             .expect("a container has nothing that JSON cannot express");
+        sources.push(Source::bytes(name, definition, now));
+    }
+    for service in found.iter().flat_map(|found| &found.services) {
+        let name = services.beneath(format!("{}.json", service.name).as_ref())?;
+        let definition = serde_json::to_vec_pretty(service)
+            .expect("a service has nothing that JSON cannot express");
         sources.push(Source::bytes(name, definition, now));
     }
     Ok(sources)
@@ -75,7 +85,7 @@ mod tests {
         let plan = plan(&stacks, &[data], &PlanRules::default());
         let sources = of_stack(
             &plan.groups[0].stacks[0],
-            stacks[0].containers.iter(),
+            Some(&stacks[0]),
             Timestamp::UNIX_EPOCH,
         )
         .unwrap();

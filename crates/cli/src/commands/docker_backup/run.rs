@@ -86,16 +86,20 @@ pub(super) fn describe(report: Option<&RecoveryReport>) -> String {
         "the run that began at {} had left these stopped:",
         report.begun_at
     )];
-    for container in &report.containers {
-        let state = if container.start.is_well() {
+    let containers = report.containers.iter();
+    let containers = containers.map(|report| (&report.container.name, &report.start));
+    let services = report.services.iter();
+    let services = services.map(|report| (&report.service.name, &report.start));
+    for (name, start) in containers.chain(services) {
+        let state = if start.is_well() {
             "runs again"
         } else {
             "DOES NOT RUN"
         };
-        lines.push(format!("  {}  {state}", container.container.name));
+        lines.push(format!("  {name}  {state}"));
     }
     for missing in &report.not_running {
-        lines.push(format!("  {}: {}", missing.container.name, missing.why));
+        lines.push(format!("  {}: {}", missing.what.name(), missing.why));
     }
     for hook in &report.hooks {
         if let HookEnd::Failed { why } = &hook.end {

@@ -3,7 +3,10 @@
 use backup_window::exit::Exit;
 use backup_window::setup::{ConfiguredHost, connect_engine};
 use backup_window::step::stacks::{Permission, StacksOptions, plan_stacks};
-use docker_stacks::{Engine, Mount, MountDecision, MountKind, Plan, StackDecision, find_stacks};
+use docker_stacks::{
+    Engine, Mount, MountDecision, MountKind, Plan, ServiceDecision, ServicePlan, StackDecision,
+    find_stacks_in_swarm,
+};
 
 use crate::failure::{Failure, failed_to};
 use crate::session::Session;
@@ -42,7 +45,9 @@ pub(super) async fn check_names(
         .containers()
         .await
         .map_err(|error| failed_to(Exit::Failed, &error))?;
-    let known: Vec<String> = find_stacks(containers)
+    // A swarm that does not answer is spoken of by the plan.
+    let services = engine.services().await.unwrap_or_default();
+    let known: Vec<String> = find_stacks_in_swarm(containers, services)
         .iter()
         .map(|stack| stack.name.to_string())
         .collect();
@@ -76,6 +81,20 @@ pub(crate) fn describe(plan: &Plan) -> String {
                 String::new(),
                 stack.reason.clone(),
             ]);
+            for service in &stack.services {
+                rows.push([
+                    String::new(),
+                    String::new(),
+                    match service.decision {
+                        ServiceDecision::ScaleToZero => "  scale to 0",
+                        ServiceDecision::Constrain => "  constrain",
+                        _ => "  leave alone",
+                    }
+                    .to_owned(),
+                    describe_service(service),
+                    service.reason.clone(),
+                ]);
+            }
             for mount in &stack.mounts {
                 rows.push([
                     String::new(),
@@ -95,6 +114,19 @@ pub(crate) fn describe(plan: &Plan) -> String {
         return "no stacks were found".to_owned();
     }
     table(["GROUP", "STACK", "WHAT", "MOUNT", "WHY"], rows)
+}
+
+fn describe_service(service: &ServicePlan) -> String {
+    let tasks = match service.running_tasks {
+        1 => "1 task".to_owned(),
+        count => format!("{count} tasks"),
+    };
+    let on = if service.nodes.is_empty() {
+        String::new()
+    } else {
+        format!(" on {}", service.nodes.join(", "))
+    };
+    format!("service {}, {tasks}{on}", service.service)
 }
 
 fn describe_mount(mount: &Mount) -> String {

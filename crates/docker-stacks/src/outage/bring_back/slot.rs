@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How long an engine may take to kill what did not stop in its grace time.
-const KILL_MARGIN: Duration = Duration::from_secs(5);
+pub(in crate::outage) const KILL_MARGIN: Duration = Duration::from_secs(5);
 
 /// How long those that need a container wait for it while its stop may be under way. Nearly all
 /// stops are over by then. It may also be that no stop was asked for: then they must not stay down

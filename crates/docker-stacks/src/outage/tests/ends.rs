@@ -336,6 +336,7 @@ async fn a_report_can_be_written_as_json() {
           "disturbed": false
         }
       ],
+      "services": [],
       "not_running": [
         {
           "container": {

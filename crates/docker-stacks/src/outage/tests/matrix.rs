@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use super::*;
 use crate::{
     engine::{EngineError, EngineInfo, EngineVersion, ExecCommand, ExecEnd},
-    model::{ContainerId, Volume},
+    model::{ContainerId, Service, ServiceId, ServiceMode, Volume},
 };
 
 /// What happens at one call.
@@ -134,6 +134,22 @@ impl Engine for Faulty {
 
     async fn exec(&self, id: &ContainerId, command: &ExecCommand) -> Result<ExecEnd, EngineError> {
         self.call(self.engine.exec(id, command)).await
+    }
+
+    async fn services(&self) -> Result<Vec<Service>, EngineError> {
+        self.call(self.engine.services()).await
+    }
+
+    async fn service(&self, id: &ServiceId) -> Result<Service, EngineError> {
+        self.call(self.engine.service(id)).await
+    }
+
+    async fn halt_service(&self, id: &ServiceId, was: ServiceMode) -> Result<(), EngineError> {
+        self.call(self.engine.halt_service(id, was)).await
+    }
+
+    async fn resume_service(&self, id: &ServiceId, was: ServiceMode) -> Result<(), EngineError> {
+        self.call(self.engine.resume_service(id, was)).await
     }
 
     async fn starts(&self) -> Result<BoxStream<'static, ContainerId>, EngineError> {

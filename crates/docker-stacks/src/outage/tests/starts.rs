@@ -37,7 +37,7 @@ async fn a_container_that_cannot_be_started_stays_in_the_journal_and_the_others_
     let report = lab.outage(async {}).await;
     assert!(!report.everything_runs());
     assert_eq!(report.not_running.len(), 1);
-    assert_eq!(report.not_running[0].container.name, "b");
+    assert_eq!(report.not_running[0].what.name(), "b");
     let why = &report.not_running[0].why;
     assert!(why.contains("port is already allocated"), "{why}");
     assert_eq!(report.containers[1].downtime, None);
