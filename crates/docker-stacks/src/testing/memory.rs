@@ -43,6 +43,16 @@ struct State {
     calls: Vec<Call>,
     latency: Duration,
     away_calls: usize,
+    info: InfoAnswer,
+}
+
+/// What the engine says of itself.
+#[derive(Debug, Default)]
+enum InfoAnswer {
+    #[default]
+    Nothing,
+    Said(EngineInfo),
+    Refused,
 }
 
 /// A call that was to change something, with the container's name.
@@ -101,6 +111,16 @@ impl MemoryEngine {
     /// Fails the next `calls` calls, as if the engine were not there.
     pub fn go_away_for(&self, calls: usize) {
         self.lock().away_calls = calls;
+    }
+
+    /// Says this of itself from now on; until then, nothing but that it is in no swarm.
+    pub fn set_info(&self, info: EngineInfo) {
+        self.lock().info = InfoAnswer::Said(info);
+    }
+
+    /// Says nothing of itself from now on, as a socket proxy does that forbids `GET /info`.
+    pub fn refuse_info(&self) {
+        self.lock().info = InfoAnswer::Refused;
     }
 
     /// The changing calls so far that reached a container, in order.
@@ -232,7 +252,16 @@ impl Engine for MemoryEngine {
 
     async fn info(&self) -> Result<EngineInfo, EngineError> {
         self.arrive("ask what it is").await?;
-        Ok(EngineInfo::new(SwarmRole::None))
+        match &self.lock().info {
+            InfoAnswer::Nothing => Ok(EngineInfo::new(SwarmRole::None)),
+            InfoAnswer::Said(info) => Ok(info.clone()),
+            InfoAnswer::Refused => Err(EngineError::Refused {
+                endpoint: ENDPOINT.to_owned(),
+                operation: "ask what it is".to_owned(),
+                status: 403,
+                message: "Request forbidden by administrative rules.".to_owned(),
+            }),
+        }
     }
 
     async fn containers(&self) -> Result<Vec<Container>, EngineError> {
