@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::evidence::Fact;
 use crate::mount::{Mounted, NotMounted};
 use crate::sentence;
+use crate::whereabouts::Here;
 use crate::window::Night;
 
 /// The machine whose stacks are backed up, and the NAS path that they go to.
@@ -76,6 +77,8 @@ pub struct StacksOptions {
     pub permission: Permission,
     /// How containers are stopped and started.
     pub outage: OutageOptions,
+    /// This machine, whose volumes are the only ones that can be copied.
+    pub here: Here,
 }
 
 /// Finds the stacks and decides what is done with each, without touching any.
@@ -87,7 +90,12 @@ pub async fn plan_stacks(
     options: &StacksOptions,
 ) -> Result<Plan, EngineError> {
     let found = find(engine, engine.containers().await?).await;
-    plan_found(engine, &found, options).await
+    let mut plan = plan_found(engine, &found, options).await?;
+    if let Some(why) = options.here.why_not(engine).await? {
+        plan.warnings
+            .push(format!("nothing of this will be backed up: {why}"));
+    }
+    Ok(plan)
 }
 
 /// The stacks, with what could not be asked for.
@@ -171,6 +179,16 @@ pub async fn run(
     };
     if let Err(error) = finish_earlier_outage(&mut recorder, engine.as_ref(), host, options).await {
         return recorder.end(StepEnd::Failed, error);
+    }
+    match options.here.why_not(engine.as_ref()).await {
+        Ok(None) => {}
+        Ok(Some(why)) => {
+            return recorder.end(
+                StepEnd::Refused,
+                format!("nothing was stopped, because {why}"),
+            );
+        }
+        Err(error) => return recorder.end(StepEnd::Failed, sentence::failed_to(&error)),
     }
     let store = match host.store().await {
         Ok(store) => store,

@@ -75,6 +75,7 @@ struct State {
     latency: Duration,
     away_calls: usize,
     on_exec: Option<OnExec>,
+    info: InfoAnswer,
 }
 
 impl std::fmt::Debug for State {
@@ -84,6 +85,15 @@ impl std::fmt::Debug for State {
             .field("calls", &self.calls)
             .finish_non_exhaustive()
     }
+}
+
+/// What the engine says of itself.
+#[derive(Debug, Default)]
+enum InfoAnswer {
+    #[default]
+    Nothing,
+    Said(EngineInfo),
+    Refused,
 }
 
 /// A call that was to change something, with the container's name.
@@ -214,6 +224,16 @@ impl MemoryEngine {
     /// Fails the next `calls` calls, as if the engine were not there.
     pub fn go_away_for(&self, calls: usize) {
         self.lock().away_calls = calls;
+    }
+
+    /// Says this of itself from now on; until then, nothing but that it is in no swarm.
+    pub fn set_info(&self, info: EngineInfo) {
+        self.lock().info = InfoAnswer::Said(info);
+    }
+
+    /// Says nothing of itself from now on, as a socket proxy does that forbids `GET /info`.
+    pub fn refuse_info(&self) {
+        self.lock().info = InfoAnswer::Refused;
     }
 
     /// The changing calls so far that reached a container, in order.
@@ -382,11 +402,20 @@ impl Engine for MemoryEngine {
 
     async fn info(&self) -> Result<EngineInfo, EngineError> {
         self.arrive("ask what it is").await?;
-        Ok(EngineInfo::new(if self.lock().services.is_empty() {
-            SwarmRole::None
-        } else {
-            SwarmRole::Manager
-        }))
+        let state = self.lock();
+        match &state.info {
+            InfoAnswer::Nothing if state.services.is_empty() => {
+                Ok(EngineInfo::new(SwarmRole::None))
+            }
+            InfoAnswer::Nothing => Ok(EngineInfo::new(SwarmRole::Manager)),
+            InfoAnswer::Said(info) => Ok(info.clone()),
+            InfoAnswer::Refused => Err(EngineError::Refused {
+                endpoint: ENDPOINT.to_owned(),
+                operation: "ask what it is".to_owned(),
+                status: 403,
+                message: "Request forbidden by administrative rules.".to_owned(),
+            }),
+        }
     }
 
     async fn containers(&self) -> Result<Vec<Container>, EngineError> {

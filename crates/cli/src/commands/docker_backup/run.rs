@@ -48,7 +48,7 @@ pub(crate) async fn recover(session: &Session) -> Result<Exit, Failure> {
     let state = session.state(Some(&config))?;
     let _lock = tonight::lock(&state, "recover")?;
     // At boot, the engine may still be starting: `recover` waits for it.
-    let engine = engine(&config);
+    let engine = engine(&config).map_err(|error| Failure::usage(&error))?;
     let journal = FileJournal::new(state.outage_journal());
     let report = recover::run(&SystemClock, &engine, &journal, &outage_options(&config))
         .await

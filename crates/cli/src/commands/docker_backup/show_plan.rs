@@ -1,11 +1,12 @@
 //! `docker-backup plan`: what would be stopped and copied, and why.
 
+use backup_window::config::Config;
 use backup_window::exit::Exit;
-use backup_window::setup::{ConfiguredHost, connect_engine};
+use backup_window::setup::{self, ConfiguredHost};
 use backup_window::step::stacks::{Permission, StacksOptions, plan_stacks};
 use docker_stacks::{
-    Engine, Mount, MountDecision, MountKind, Plan, ServiceDecision, ServicePlan, StackDecision,
-    find_stacks_in_swarm,
+    BollardEngine, Engine, Mount, MountDecision, MountKind, Plan, ServiceDecision, ServicePlan,
+    StackDecision, find_stacks_in_swarm,
 };
 
 use crate::failure::{Failure, failed_to};
@@ -15,9 +16,7 @@ use crate::table::table;
 pub(super) async fn run(session: &Session, only: Vec<String>) -> Result<Exit, Failure> {
     let config = session.config()?;
     let options = ConfiguredHost::options(&config, only, Permission::Now);
-    let engine = connect_engine(&config)
-        .await
-        .map_err(|error| failed_to(Exit::Failed, &error))?;
+    let engine = connected(&config).await?;
     check_names(&engine, &options).await?;
     let plan = plan_stacks(&engine, &options)
         .await
@@ -31,6 +30,15 @@ pub(super) async fn run(session: &Session, only: Vec<String>) -> Result<Exit, Fa
     } else {
         Exit::Attention
     })
+}
+
+/// The engine that the configuration names, once it has answered.
+pub(crate) async fn connected(config: &Config) -> Result<BollardEngine, Failure> {
+    let engine = setup::engine(config).map_err(|error| Failure::usage(&error))?;
+    match engine.version().await {
+        Ok(_) => Ok(engine),
+        Err(error) => Err(failed_to(Exit::Failed, &error)),
+    }
 }
 
 /// A stack that is asked for by a name that none has is a mistake in typing.
