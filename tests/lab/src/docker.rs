@@ -118,6 +118,14 @@ pub enum PrivateDockerError {
         /// What it said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// `docker` failed.
+    #[error("run `docker {arguments}`: {said}")]
+    CommandLine {
+        /// What it was given.
+        arguments: String,
+        /// What it said.
+        said: String,
+    },
     /// `docker-compose` failed.
     #[error("bring up the Compose project in {}:\n{output}", .project.display())]
     Compose {
@@ -208,6 +216,38 @@ impl PrivateDocker {
     /// If `docker-compose` fails.
     pub async fn compose_up(&self, project: &Path) -> Result<(), PrivateDockerError> {
         compose::up(&self.programs.docker_compose, &self.socket(), project).await
+    }
+
+    /// Runs docker's own command line on it, and returns what it printed.
+    ///
+    /// # Errors
+    ///
+    /// If the program is missing, or fails.
+    pub async fn docker(&self, arguments: &[&str]) -> Result<String, PrivateDockerError> {
+        let docker = find_program("docker", "docker.io")?;
+        let output = tokio::process::Command::new(&docker)
+            .args(arguments)
+            .env("DOCKER_HOST", self.address.to_string())
+            // What the machine's user has set for other engines must not reach this one.
+            .env_remove("DOCKER_CONTEXT")
+            .env_remove("DOCKER_TLS_VERIFY")
+            .stdin(std::process::Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .map_err(|source| PrivateDockerError::Io {
+                operation: "run",
+                path: docker,
+                source,
+            })?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        if output.status.success() {
+            return Ok(text(&output.stdout));
+        }
+        Err(PrivateDockerError::CommandLine {
+            arguments: arguments.join(" "),
+            said: text(&output.stderr),
+        })
     }
 
     /// Kills the engine as a crash does, with no farewell to its containers.
