@@ -57,6 +57,7 @@
 //! - `mock`: `MockEngine`, made by mockall, for those who build on [`Engine`].
 //! - `testing`: an engine in memory, and the checks that every engine must pass.
 
+pub mod endpoints;
 mod engine;
 mod find;
 mod journal;
