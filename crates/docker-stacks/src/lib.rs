@@ -44,7 +44,7 @@
 //! # What is where
 //!
 //! - [`Engine`] is the one trait for what runs containers; [`BollardEngine`] speaks to a Docker
-//!   Engine on its Unix socket.
+//!   Engine, or to what speaks its API.
 //! - [`Container`], [`Volume`] and their parts are plain values; [`find_stacks`] and [`plan`] are
 //!   functions from values to values.
 //! - [`Journal`] is the trait for where an outage keeps its promise; [`FileJournal`] is a file.
@@ -52,11 +52,34 @@
 //! All waiting is tokio's, so that a test with a paused clock takes no time. The time of day is the
 //! caller's to say.
 //!
+//! # Engines
+//!
+//! An [`EngineAddress`] is any notation of `DOCKER_HOST`. However an engine is reached, a call has a
+//! deadline that counts from the connection on ([`EngineOptions::call_deadline`]), a connection
+//! serves one request, and nobody is ever asked anything:
+//!
+//! - `unix://`: Docker 20.10 to 29, rootless or not; a socket proxy that lets [`endpoints`] through;
+//!   Podman's compatible socket.
+//! - `tcp://`: with [`EngineTls`], only the authority that is named is trusted, not the system's.
+//!   Without, whoever reaches the port is root on its machine.
+//! - `ssh://`: `ssh` and the other machine's `docker system dial-stdio`, as docker's own command line
+//!   does it. The host key must be known, and there is no prompt for passwords.
+//!
+//! An engine that is not the one it should be, or lets this client not in, is
+//! [`EngineErrorKind::NotTrusted`]: unlike one that is away, it is not waited for.
+//!
+//! The conformance suite is run against Docker on its socket, through a proxy, by TLS with a
+//! client's certificate and by SSH, and against Podman 4.3 as root. Podman knows no healths without
+//! systemd (or somebody else who runs `podman healthcheck run`). A rootless Docker 20.10 was tried by
+//! hand on a machine with version 1 of control groups, where it cannot pause containers; planning,
+//! stopping and starting work.
+//!
 //! # Features
 //!
 //! - `mock`: `MockEngine`, made by mockall, for those who build on [`Engine`].
 //! - `testing`: an engine in memory, and the checks that every engine must pass.
 
+pub mod endpoints;
 mod engine;
 mod find;
 mod journal;

@@ -42,7 +42,8 @@ pub fn contract_project(dir: &Path) -> Result<(PathBuf, Fixture), PrivateDockerE
 }
 
 fn compose_file() -> String {
-    // An engine that is told nothing else puts them in a group that nobody clears away.
+    // An engine that is told nothing else puts them in a group that nobody clears away. And no
+    // network: Podman would need more programs for one.
     let group = isolation::cgroup_parent();
     format!(
         r#"version: "2.4"
@@ -50,16 +51,19 @@ services:
   obedient:
     image: {BUSYBOX_IMAGE}
     cgroup_parent: {group}
+    network_mode: none
     command: ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1000 & wait $$!; done"]
     volumes: ["data:/data"]
   stubborn:
     image: {BUSYBOX_IMAGE}
     cgroup_parent: {group}
+    network_mode: none
     # Process 1 of a container is not ended by a signal that it does not handle.
     command: ["sleep", "1000"]
   checked:
     image: {BUSYBOX_IMAGE}
     cgroup_parent: {group}
+    network_mode: none
     command: ["sh", "-c", "rm -f /tmp/ready; sleep 2; touch /tmp/ready; trap 'exit 0' TERM; sleep 1000 & wait"]
     healthcheck:
       test: ["CMD", "test", "-e", "/tmp/ready"]
@@ -68,6 +72,7 @@ services:
   ended:
     image: {BUSYBOX_IMAGE}
     cgroup_parent: {group}
+    network_mode: none
     command: ["sh", "-c", "exit 3"]
 volumes:
   data: {{}}

@@ -189,7 +189,6 @@ fn containers_conf(dir: &Path, runc: &Path) -> String {
          [engine.runtimes]\n\
          runc = [\"{}\"]\n\
          [network]\n\
-         network_backend = \"netavark\"\n\
          network_config_dir = \"{}\"\n",
         runc.display(),
         dir.join("networks").display()
