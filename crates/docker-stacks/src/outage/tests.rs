@@ -1,5 +1,6 @@
 mod ends;
 mod recovery;
+mod services;
 mod starts;
 
 use std::{
@@ -104,12 +105,10 @@ impl Lab {
             .calls()
             .into_iter()
             .map(|call| match call {
-                Call::Stop(name, _) => format!("-{name}"),
-                Call::Start(name) => format!("+{name}"),
+                Call::Stop(name, _) | Call::Halt(name) => format!("-{name}"),
+                Call::Start(name) | Call::Resume(name) => format!("+{name}"),
                 Call::Pause(name) => format!("p{name}"),
                 Call::Unpause(name) => format!("u{name}"),
-                Call::Halt(name) => format!("-{name}"),
-                Call::Resume(name) => format!("+{name}"),
             })
             .collect();
         calls.join(" ")
