@@ -59,7 +59,7 @@
 //! does not stop a stack whose data is all elsewhere. Two things are to be known:
 //!
 //! - `docker service rollback` undoes the last change of a service, and after an outage that is
-//!   its resumption. Use `docker service update` to go back further.
+//!   its resumption: it would be halted again. Use `docker service update` to go back further.
 //! - Jobs are left alone, and so are services with nameless volumes, which Swarm deletes with each
 //!   task.
 //!
