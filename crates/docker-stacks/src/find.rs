@@ -91,6 +91,7 @@ pub fn find_stacks(containers: Vec<Container>) -> Vec<Stack> {
 /// scaled to 0 has no containers, and is found all the same.
 ///
 /// ```
+/// # #[cfg(feature = "testing")] {
 /// use docker_stacks::{ServiceMode, StackKind, find_stacks_in_swarm, testing};
 ///
 /// let db = testing::service("shop_db", ServiceMode::Replicated { replicas: 1 });
@@ -99,6 +100,7 @@ pub fn find_stacks(containers: Vec<Container>) -> Vec<Stack> {
 /// assert_eq!(stacks[0].name.as_str(), "shop");
 /// assert_eq!(stacks[0].kind, StackKind::Swarm);
 /// assert_eq!(stacks[0].services[0].name, "shop_db");
+/// # }
 /// ```
 #[must_use]
 pub fn find_stacks_in_swarm(containers: Vec<Container>, services: Vec<Service>) -> Vec<Stack> {

@@ -9,12 +9,12 @@
 //! ```no_run
 //! use docker_stacks::{
 //!     BollardEngine, Engine, EngineAddress, EngineOptions, FileJournal, OutageOptions, PlanRules,
-//!     WorkEnd, find_stacks, outage, plan,
+//!     WorkEnd, find_stacks_in_swarm, outage, plan,
 //! };
 //!
 //! # async fn example(now: jiff::Timestamp) -> Result<(), Box<dyn std::error::Error>> {
 //! let engine = BollardEngine::connect(&EngineAddress::default(), EngineOptions::default()).await?;
-//! let stacks = find_stacks(engine.containers().await?);
+//! let stacks = find_stacks_in_swarm(engine.containers().await?, engine.services().await?);
 //! let rules = PlanRules {
 //!     exclude: vec!["volume:portainer_data".parse()?],
 //!     own_container: docker_stacks::detect_own_container(),
@@ -48,6 +48,20 @@
 //! - [`Container`], [`Volume`] and their parts are plain values; [`find_stacks`] and [`plan`] are
 //!   functions from values to values.
 //! - [`Journal`] is the trait for where an outage keeps its promise; [`FileJournal`] is a file.
+//!
+//! # Swarm
+//!
+//! On an engine that manages a swarm, [`Service`]s take the place of containers: Swarm replaces a
+//! task's container that somebody stops, so a service is halted as a whole. A replicated one is
+//! scaled to 0, a global one gets a constraint that no node satisfies; afterwards each has back
+//! what it had, and what somebody else changed meanwhile is kept. Only this takes the data of a
+//! service from under it, and only data on this node is copied: a plan says what is elsewhere, and
+//! does not stop a stack whose data is all elsewhere. Two things are to be known:
+//!
+//! - `docker service rollback` undoes the last change of a service, and after an outage that is
+//!   its resumption: it would be halted again. Use `docker service update` to go back further.
+//! - Jobs are left alone, and so are services with nameless volumes, which Swarm deletes with each
+//!   task.
 //!
 //! All waiting is tokio's, so that a test with a paused clock takes no time. The time of day is the
 //! caller's to say.

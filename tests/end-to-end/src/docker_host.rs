@@ -2,7 +2,6 @@
 //! that knows no other machine.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,7 +17,7 @@ use crate::{Ended, binary_path};
 #[derive(Debug, Clone, Default)]
 pub struct DockerHostOptions {
     /// Further arguments of `dockerd`.
-    pub dockerd: Vec<OsString>,
+    pub dockerd: Vec<String>,
     /// Where the project's binaries are to find the engine, if not at its own socket: a proxy's.
     pub socket: Option<PathBuf>,
     /// Further lines of the configuration's section `[docker]`.

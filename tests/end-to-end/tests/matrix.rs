@@ -8,7 +8,6 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails must fail its test")]
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
@@ -116,7 +115,7 @@ impl Matrix {
         let socket = scratch().unwrap().join("proxy.sock");
         let mut host = DockerHost::build(&DockerHostOptions {
             // As whoever does not want an upgrade of the engine to end everything has set it.
-            dockerd: vec![OsString::from("--live-restore")],
+            dockerd: vec!["--live-restore".to_owned()],
             socket: Some(socket.clone()),
             docker: "settle = \"200ms\"".to_owned(),
         });

@@ -118,6 +118,8 @@ impl Guarded {
                 RecordedContainer::of(paused, grace).unwrap(),
                 as_recreated(RecordedContainer::of(&running, grace).unwrap()),
             ],
+            services: Vec::new(),
+            hooks: Vec::new(),
         };
         let journal = FileJournal::new(self.house.dir.join("state/outage.json"));
         self.house.wait(async {

@@ -156,7 +156,7 @@ pub(super) async fn halt_all<C: Future<Output = ()>>(
         }
         slot.down_since = Some(Instant::now());
         if let Err(error) = engine.halt_service(&slot.service.id, slot.record.was).await {
-            return failed(slot, explain(&error));
+            return failed(slot, &explain(&error));
         }
         tracing::info!(service = %slot.service, "halted");
     }
@@ -169,7 +169,7 @@ pub(super) async fn halt_all<C: Future<Output = ()>>(
             match look_for_the_end(engine, slot).await {
                 Ok(true) => {}
                 Ok(false) => waiting = true,
-                Err(why) => return failed(slot, why),
+                Err(why) => return failed(slot, &why),
             }
         }
         if !waiting {
@@ -182,7 +182,7 @@ pub(super) async fn halt_all<C: Future<Output = ()>>(
     }
 }
 
-fn failed(slot: &mut ServiceSlot, why: String) -> StopsEnd {
+fn failed(slot: &mut ServiceSlot, why: &str) -> StopsEnd {
     tracing::warn!(service = %slot.service, why, "not halted");
     let why = format!("service {}: {why}", slot.service);
     slot.halt = HaltEnd::Failed { why: why.clone() };

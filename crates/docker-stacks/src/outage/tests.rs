@@ -4,6 +4,7 @@ mod hooks;
 mod matrix;
 mod order;
 mod recovery;
+mod services;
 mod starts;
 
 use std::{
@@ -135,13 +136,11 @@ impl Lab {
             .calls()
             .into_iter()
             .map(|call| match call {
-                Call::Stop(name, _) => format!("-{name}"),
-                Call::Start(name) => format!("+{name}"),
+                Call::Stop(name, _) | Call::Halt(name) => format!("-{name}"),
+                Call::Start(name) | Call::Resume(name) => format!("+{name}"),
                 Call::Pause(name) => format!("p{name}"),
                 Call::Unpause(name) => format!("u{name}"),
                 Call::Exec(name, command) => format!("{name}:{command}"),
-                Call::Halt(name) => format!("-{name}"),
-                Call::Resume(name) => format!("+{name}"),
             })
             .collect();
         calls.join(" ")

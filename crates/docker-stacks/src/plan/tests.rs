@@ -5,6 +5,7 @@ mod inclusions;
 mod labels;
 mod order;
 mod properties;
+mod swarm;
 
 use super::*;
 use crate::{

@@ -70,7 +70,9 @@ pub(super) fn of_stack(
 #[cfg(test)]
 mod tests {
     use docker_stacks::testing::{bind, container, in_project, volume};
-    use docker_stacks::{PlanRules, Volume, find_stacks, plan};
+    use docker_stacks::{
+        PlanRules, ServiceMode, Volume, find_stacks, find_stacks_in_swarm, plan, testing,
+    };
 
     use super::*;
 
@@ -102,5 +104,23 @@ mod tests {
             ],
             "a folder covers the folders in it"
         );
+    }
+
+    #[test]
+    fn of_a_swarm_stack_the_services_are_kept_and_not_the_containers_of_their_tasks() {
+        let data = Volume::local("mon_data", "/var/lib/docker/volumes/mon_data/_data");
+        let prom = testing::service("mon_prom", ServiceMode::Replicated { replicas: 1 });
+        let prom = testing::mounting(prom, &volume(&data, "/data"));
+        let prom = testing::placed(testing::in_stack(prom, "mon"), None);
+        let task = testing::task_container(&prom, 0, vec![volume(&data, "/data")]);
+        let stacks = find_stacks_in_swarm(vec![task], vec![prom]);
+        let plan = plan(&stacks, &[data], &PlanRules::default());
+        let stack = &plan.groups[0].stacks[0];
+        let sources = of_stack(stack, Some(&stacks[0]), Timestamp::UNIX_EPOCH).unwrap();
+        let names: Vec<String> = sources
+            .iter()
+            .map(|source| source.name().to_string())
+            .collect();
+        assert_eq!(names, ["volumes/mon_data", "services/mon_prom.json"]);
     }
 }

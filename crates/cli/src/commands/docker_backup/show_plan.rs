@@ -121,7 +121,7 @@ pub(crate) fn describe(plan: &Plan) -> String {
     if rows.is_empty() {
         return "no stacks were found".to_owned();
     }
-    table(["GROUP", "STACK", "WHAT", "MOUNT", "WHY"], rows)
+    table(["GROUP", "STACK", "WHAT", "MOUNT OR SERVICE", "WHY"], rows)
 }
 
 fn describe_service(service: &ServicePlan) -> String {
@@ -144,5 +144,38 @@ fn describe_mount(mount: &Mount) -> String {
         MountKind::Tmpfs => format!("tmpfs on {destination}"),
         MountKind::Other(kind) => format!("{kind} on {destination}"),
         _ => format!("{} on {destination}", mount.source.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use docker_stacks::{PlanRules, ServiceMode, Volume, plan, testing};
+
+    use super::*;
+
+    #[test]
+    fn services_are_shown_with_their_stack() {
+        let data = Volume::local("mon_data", "/v/mon_data/_data");
+        let prom = testing::service("mon_prom", ServiceMode::Replicated { replicas: 2 });
+        let prom = testing::mounting(prom, &testing::volume(&data, "/data"));
+        let prom = testing::placed(testing::placed(prom, None), None);
+        let off = testing::service("mon_off", ServiceMode::Replicated { replicas: 0 });
+        let services = [prom, off].map(|service| testing::in_stack(service, "mon"));
+        let stacks = find_stacks_in_swarm(Vec::new(), services.to_vec());
+        let table = describe(&plan(&stacks, &[data], &PlanRules::default()));
+        let squeezed: Vec<String> = table
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
+        assert_eq!(
+            squeezed,
+            [
+                "GROUP STACK WHAT MOUNT OR SERVICE WHY",
+                "1 mon stop and copy 1 service running, 1 mount to copy",
+                "leave alone service mon_off, 0 tasks nothing of it runs",
+                "scale to 0 service mon_prom, 2 tasks on here scaled to 0, and to 2 replicas again",
+                "copy volume mon_data on /data a volume on this machine",
+            ]
+        );
     }
 }

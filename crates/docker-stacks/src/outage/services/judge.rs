@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use tokio::time::Instant;
 
+use crate::model::ServiceMode;
+
 use super::{HaltEnd, OutageOptions, Service, ServiceSlot, StartEnd};
 
 /// What one look at a service says.
@@ -17,14 +19,11 @@ pub(super) enum Look {
 /// Judges what a service does after the work, and notes in its slot what must be remembered.
 pub(super) fn judge(now: &Service, slot: &mut ServiceSlot, options: &OutageOptions) -> Look {
     let at = Instant::now();
-    let since = match slot.watched_since {
-        Some(since) => since,
-        None => {
-            let had_ended = matches!(slot.halt, HaltEnd::Ended | HaltEnd::MayBeKilled);
-            slot.disturbed = had_ended && (!now.is_halted() || !now.tasks.is_empty());
-            *slot.watched_since.insert(at)
-        }
-    };
+    if slot.watched_since.is_none() {
+        let had_ended = matches!(slot.halt, HaltEnd::Ended | HaltEnd::MayBeKilled);
+        slot.disturbed = had_ended && (!now.is_halted() || !now.tasks.is_empty());
+    }
+    let since = *slot.watched_since.get_or_insert(at);
     let watched_for = at.saturating_duration_since(since);
     if now.is_halted() {
         slot.up = None;
@@ -36,13 +35,14 @@ pub(super) fn judge(now: &Service, slot: &mut ServiceSlot, options: &OutageOptio
         };
     }
     let running: BTreeSet<String> = now.running().map(|task| task.id.clone()).collect();
-    if running.len() < slot.record.running_tasks {
+    let wanted = wanted(now, slot);
+    if running.len() < wanted {
         slot.up = None;
         return if watched_for < options.healthy_within {
             Look::Wait
         } else {
             Look::Done(StartEnd::Failed {
-                why: why_not(now, slot, watched_for.as_secs()),
+                why: why_not(now, wanted, watched_for.as_secs()),
             })
         };
     }
@@ -64,11 +64,20 @@ pub(super) fn judge(now: &Service, slot: &mut ServiceSlot, options: &OutageOptio
     }
 }
 
-fn why_not(now: &Service, slot: &ServiceSlot, seconds: u64) -> String {
+/// How many tasks are to run: as many as before, unless somebody scaled it down since.
+fn wanted(now: &Service, slot: &ServiceSlot) -> usize {
+    match now.mode {
+        ServiceMode::Replicated { replicas } => usize::try_from(replicas)
+            .unwrap_or(usize::MAX)
+            .min(slot.record.running_tasks),
+        _ => slot.record.running_tasks,
+    }
+}
+
+fn why_not(now: &Service, wanted: usize, seconds: u64) -> String {
     let mut why = format!(
-        "{} of {} tasks run {seconds} s after it was resumed",
+        "{} of {wanted} tasks run {seconds} s after it was resumed",
         now.running().count(),
-        slot.record.running_tasks,
     );
     if let Some(error) = now.tasks.iter().find_map(|task| task.error.as_ref()) {
         why.push_str(": ");

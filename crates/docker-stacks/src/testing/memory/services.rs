@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::service;
+use super::{super::service, Call, ENDPOINT, MemoryEngine, State};
+use crate::engine::EngineError;
 use crate::model::{Service, ServiceId, ServiceMode, ServiceSpec, Task};
 
 /// How a service in memory behaves.
@@ -18,6 +19,65 @@ pub struct ServiceBehaviour {
     pub failing_resumes: u32,
     /// How many changes of it the swarm refuses.
     pub refused_changes: u32,
+}
+
+impl MemoryEngine {
+    /// Adds a service, which makes the engine the manager of a swarm. Unless it has tasks, those
+    /// that it is to have run at once, on this node.
+    pub fn add_service(&self, service: Service, behaviour: ServiceBehaviour) {
+        let item = ServiceItem::new(service, behaviour, Instant::now());
+        self.lock().services.push(item);
+    }
+
+    /// Does to a service what somebody else might: changes how it behaves.
+    pub fn service_behaves(&self, name: &str, behaviour: &ServiceBehaviour) {
+        self.each_service(name, |item, _| item.behave(behaviour.clone()));
+    }
+
+    /// Does to a service what somebody else might: changes its specification.
+    pub fn edit_service(&self, name: &str, edit: impl Fn(&mut serde_json::Value)) {
+        self.each_service(name, |item, now| item.edit(now, &edit));
+    }
+
+    /// Does to a service what somebody else might: deletes it.
+    pub fn remove_service(&self, name: &str) {
+        let now = Instant::now();
+        self.lock().services.retain(|item| item.name(now) != name);
+    }
+
+    fn each_service(&self, name: &str, mut change: impl FnMut(&mut ServiceItem, Instant)) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let named = state.services.iter_mut().filter(|s| s.name(now) == name);
+        named.for_each(|item| change(item, now));
+    }
+
+    /// Does something with one service.
+    pub(super) fn with_service<T>(
+        &self,
+        operation: &str,
+        id: &ServiceId,
+        act: impl FnOnce(&mut ServiceItem, Instant, &mut Vec<Call>) -> Result<T, String>,
+    ) -> Result<T, EngineError> {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let State {
+            services, calls, ..
+        } = &mut *state;
+        let operation = format!("{operation} service {id}");
+        let Some(item) = services.iter_mut().find(|item| item.id() == id) else {
+            return Err(EngineError::NotFound {
+                endpoint: ENDPOINT.to_owned(),
+                operation,
+            });
+        };
+        act(item, now, calls).map_err(|message| EngineError::Refused {
+            endpoint: ENDPOINT.to_owned(),
+            operation,
+            status: 500,
+            message,
+        })
+    }
 }
 
 #[derive(Debug)]
