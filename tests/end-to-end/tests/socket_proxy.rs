@@ -70,7 +70,6 @@ impl Guarded {
                 .any(|request| request.matches(endpoint.method, endpoint.path));
             assert!(is_used, "{arguments:?} does not use {endpoint}");
         }
-        println!("{arguments:?}: {} requests", used.len());
     }
 
     fn containers(&self) -> Vec<Container> {

@@ -83,12 +83,20 @@ impl Way {
         let answered = async {
             let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
             // It ends when the answer has been read, or nobody wants it any more.
-            tokio::spawn(async move {
-                if let Err(error) = connection.with_upgrades().await {
-                    tracing::trace!(%error, "a connection to the engine broke");
+            let serving = tokio::spawn(connection.with_upgrades());
+            let answer = sender.send_request(request).await;
+            match answer {
+                // The connection broke before the request was on it, and knows why: a server that
+                // speaks TLS refuses a client after its part of the handshake.
+                Err(error) if error.is_canceled() => {
+                    drop(sender);
+                    Err(match serving.await {
+                        Ok(Err(why)) => why,
+                        _ => error,
+                    })
                 }
-            });
-            sender.send_request(request).await
+                answer => answer,
+            }
         };
         match (answered.await, ssh) {
             (Ok(answer), _) => Ok(answer),
