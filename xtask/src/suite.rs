@@ -61,17 +61,22 @@ const TO_COMPILE: [Need; 3] = [
     library("openssl", "libssl-dev"),
 ];
 
-const FOR_THE_LAB: [Need; 13] = [
+const FOR_THE_LAB: [Need; 18] = [
     TO_COMPILE[0],
     TO_COMPILE[1],
     TO_COMPILE[2],
     program("busybox", "busybox-static"),
+    program("conmon", "conmon"),
+    program("docker", "docker.io"),
     program("docker-compose", "docker-compose"),
     program("dockerd", "docker.io"),
     program("ip", "iproute2"),
     program("mkfs.ext4", "e2fsprogs"),
     program("mount", "mount"),
+    program("podman", "podman"),
     program("restic", "restic"),
+    program("runc", "runc"),
+    program("ssh", "openssh-client"),
     program("ssh-keygen", "openssh-client"),
     program("sshd", "openssh-server"),
     program("unshare", "util-linux"),

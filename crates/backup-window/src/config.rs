@@ -3,6 +3,7 @@
 //! Unknown keys are errors, secrets are named by file and never written in it, and every complaint
 //! says in which file and line, what was expected and what to do.
 
+mod engine;
 mod error;
 mod file_ref;
 mod settings;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
+pub use engine::{ClientCertificateSettings, SshSettings, TlsSettings};
 pub use error::ConfigError;
 pub use file_ref::FileRef;
 pub use settings::{
@@ -54,8 +56,16 @@ impl Config {
     /// # Errors
     /// When the text does not say what it must: see [`ConfigError`].
     pub fn parse(file: &Path, text: String) -> Result<Self, ConfigError> {
-        let settings =
+        let settings: Settings =
             toml::from_str(&text).map_err(|error| ConfigError::from_toml(file, &text, &error))?;
+        let docker = &settings.docker;
+        let contradiction = engine::contradiction(&docker.host, docker.tls.as_ref(), &docker.ssh);
+        if let Some((offset, problem)) = contradiction {
+            return Err(ConfigError::Invalid {
+                place: error::Place::at(file, &text, offset),
+                problem,
+            });
+        }
         Ok(Self {
             settings,
             file: file.to_owned(),

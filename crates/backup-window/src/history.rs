@@ -269,11 +269,12 @@ impl NightHistory {
             })?
     }
 
-    /// How the night ended: of every step, the last run counts.
+    /// How the night ended: of every step, the last run counts; of a recovery too.
     #[must_use]
     pub fn exit(&self) -> Exit {
         Step::ALL
             .iter()
+            .chain([&Step::Recover])
             .filter_map(|step| {
                 self.records
                     .iter()

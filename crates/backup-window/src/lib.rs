@@ -38,4 +38,5 @@ pub mod sentence;
 pub mod setup;
 pub mod state;
 pub mod step;
+pub mod whereabouts;
 pub mod window;

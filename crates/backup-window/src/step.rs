@@ -3,6 +3,7 @@
 pub mod confirm;
 pub mod guard;
 pub mod prove;
+pub mod recover;
 pub mod replicate;
 pub mod shut_down;
 pub mod stacks;
@@ -37,10 +38,12 @@ pub enum Step {
     ShutDown,
     /// Make sure that it is off.
     Confirm,
+    /// Start what a run left stopped that did not live to do it: no step of any plan.
+    Recover,
 }
 
 impl Step {
-    /// All steps, in the order of the night.
+    /// The steps of every night, in their order.
     pub const ALL: [Self; 7] = [
         Self::Wake,
         Self::Stacks,
@@ -62,6 +65,7 @@ impl Step {
             Self::Guard => "guard",
             Self::ShutDown => "shut down",
             Self::Confirm => "confirm",
+            Self::Recover => "recover",
         }
     }
 }

@@ -58,3 +58,11 @@ pub(crate) fn known(state: &StateDir, night: &Night) -> Result<Option<NightHisto
         .read(night.date)
         .map_err(|error| Failure::failed(&error))
 }
+
+/// Writes the record of a recovery into the history, where the configuration says what a night is.
+pub(crate) fn remember_recovery(state: &StateDir, config: &Config, record: &StepRecord) {
+    let remembered = night(config).and_then(|night| remember(state, &night, record));
+    if let Err(error) = remembered {
+        tracing::warn!("the recovery is not in the history: {error}");
+    }
+}

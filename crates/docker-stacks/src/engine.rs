@@ -2,21 +2,31 @@
 
 mod address;
 mod client;
+mod connection;
 mod convert;
 mod error;
+mod exec;
+mod explain;
 mod info;
+mod options;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Container, ContainerId, Image, Network, Volume};
+use crate::model::{
+    Container, ContainerId, Image, Network, Service, ServiceId, ServiceMode, Volume,
+};
 
-pub use address::{AddressError, EngineAddress};
-pub use client::{BollardEngine, EngineOptions};
+pub use address::{AddressError, AddressKind, EngineAddress};
+pub use client::BollardEngine;
 pub use error::{EngineError, EngineErrorKind};
+pub(crate) use exec::Tail;
+pub use exec::{ExecCommand, ExecEnd};
 pub use info::{EngineInfo, SwarmRole};
+pub use options::{ClientCertificate, EngineOptions, EngineSsh, EngineTls};
 
 /// How many containers are inspected at the same time: enough that a hundred stacks are known
 /// within a second, and few enough for an engine that is busy.
@@ -35,7 +45,16 @@ pub(crate) const INSPECTIONS_AT_ONCE: usize = 8;
 /// - [`pause`](Engine::pause) and [`unpause`](Engine::unpause) return when the container says so.
 /// - [`start`](Engine::start) of a container that runs, and `stop` of one that does not, succeed
 ///   and change nothing.
-/// - A container that does not exist is an error of kind [`EngineErrorKind::NotFound`], an engine
+/// - [`exec`](Engine::exec) runs its command once, or says why not; it ends within the command's own
+///   limit and a deadline of its own.
+/// - [`starts`](Engine::starts) tells of every start from the moment that it returns, and ends when
+///   the engine goes away.
+/// - A service that is halted has no tasks as soon as they have ended; a halt does not wait for
+///   that. Nothing of the service changes but what the halt is about, and
+///   [`resume_service`](Engine::resume_service) gives back just that: what somebody else changed in
+///   between stays. Either changes nothing where there is nothing left to change.
+/// - A container or service that does not exist is an error of kind
+///   [`EngineErrorKind::NotFound`], an engine
 ///   that cannot be spoken to one for which [`EngineError::is_away`] holds.
 /// - Dropping the future of a call does not undo it: an engine that was told to stop a container
 ///   stops it.
@@ -143,6 +162,58 @@ pub trait Engine: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// If there is no such container, it is not paused, the engine cannot be reached, or it refuses.
     async fn unpause(&self, id: &ContainerId) -> Result<(), EngineError>;
+
+    /// Runs a command in a container that runs, and waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such container, it does not run or is paused, the engine cannot be reached,
+    /// or it refuses. A program that the container does not have, or may not run, is no error, but
+    /// ends with code 126 or 127.
+    async fn exec(&self, id: &ContainerId, command: &ExecCommand) -> Result<ExecEnd, EngineError>;
+
+    /// Tells which containers are started from now on, by whomever.
+    ///
+    /// # Errors
+    ///
+    /// If the engine cannot be reached, or refuses.
+    async fn starts(&self) -> Result<BoxStream<'static, ContainerId>, EngineError>;
+
+    /// Lists every service of the swarm that the engine manages, ordered by name. An engine that
+    /// is no [`SwarmRole::Manager`] has none.
+    ///
+    /// # Errors
+    ///
+    /// If the engine cannot be reached, or refuses: a swarm that has lost most of its managers
+    /// answers nothing.
+    async fn services(&self) -> Result<Vec<Service>, EngineError>;
+
+    /// Looks at one service.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such service, the engine cannot be reached, or it refuses: an engine that is
+    /// no manager, or not yet again after its start, does so with an error for which
+    /// [`EngineError::is_away`] holds.
+    async fn service(&self, id: &ServiceId) -> Result<Service, EngineError>;
+
+    /// Takes the service's tasks from it: a replicated one is scaled to 0, a global one gets a
+    /// constraint that no node satisfies.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such service, the engine cannot be reached, or it refuses: as it does for a
+    /// job, and for a service that is not what it `was` thought to be, because then nobody knows
+    /// what it is to be resumed to.
+    async fn halt_service(&self, id: &ServiceId, was: ServiceMode) -> Result<(), EngineError>;
+
+    /// Makes a halted service what it `was`: it gets its replicas back, or loses the constraint.
+    /// One that was scaled up since is left as it is.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such service, the engine cannot be reached, or it refuses.
+    async fn resume_service(&self, id: &ServiceId, was: ServiceMode) -> Result<(), EngineError>;
 }
 
 /// Which engine answers.

@@ -13,7 +13,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Container, StackName};
+use crate::model::{Container, Service, StackName};
 
 pub(crate) const COMPOSE_PROJECT: &str = "com.docker.compose.project";
 pub(crate) const COMPOSE_SERVICE: &str = "com.docker.compose.service";
@@ -23,8 +23,9 @@ pub(crate) const COMPOSE_VOLUME: &str = "com.docker.compose.volume";
 const COMPOSE_WORKING_DIR: &str = "com.docker.compose.project.working_dir";
 const COMPOSE_CONFIG_FILES: &str = "com.docker.compose.project.config_files";
 const COMPOSE_ENVIRONMENT_FILE: &str = "com.docker.compose.project.environment_file";
-const SWARM_STACK: &str = "com.docker.stack.namespace";
-const SWARM_SERVICE: &str = "com.docker.swarm.service.name";
+pub(crate) const SWARM_STACK: &str = "com.docker.stack.namespace";
+pub(crate) const SWARM_SERVICE: &str = "com.docker.swarm.service.name";
+pub(crate) const SWARM_SERVICE_ID: &str = "com.docker.swarm.service.id";
 
 /// Containers that were deployed together.
 ///
@@ -43,6 +44,10 @@ pub struct Stack {
     pub kind: StackKind,
     /// Its containers, ordered by name; running or not.
     pub containers: Vec<Container>,
+    /// A Swarm stack's services, ordered by name; with or without tasks. None are known where the
+    /// engine is not a manager of its swarm.
+    #[serde(default)]
+    pub services: Vec<Service>,
 }
 
 /// What deployed a stack.
@@ -99,13 +104,45 @@ pub enum StackKind {
 /// ```
 #[must_use]
 pub fn find_stacks(containers: Vec<Container>) -> Vec<Stack> {
-    let mut found: BTreeMap<(StackName, Owner), Vec<Container>> = BTreeMap::new();
+    find_stacks_in_swarm(containers, Vec::new())
+}
+
+/// The same, on an engine that manages a swarm, with its services
+/// ([`Engine::services`](crate::Engine::services)).
+///
+/// A service belongs to the stack that its label `com.docker.stack.namespace` names, or else it is
+/// a stack of its own; its tasks' containers belong to the same. A stack whose services are all
+/// scaled to 0 has no containers, and is found all the same.
+///
+/// ```
+/// # #[cfg(feature = "testing")] {
+/// use docker_stacks::{ServiceMode, StackKind, find_stacks_in_swarm, testing};
+///
+/// let db = testing::service("shop_db", ServiceMode::Replicated { replicas: 1 });
+/// let stacks = find_stacks_in_swarm(Vec::new(), vec![testing::in_stack(db, "shop")]);
+///
+/// assert_eq!(stacks[0].name.as_str(), "shop");
+/// assert_eq!(stacks[0].kind, StackKind::Swarm);
+/// assert_eq!(stacks[0].services[0].name, "shop_db");
+/// # }
+/// ```
+#[must_use]
+pub fn find_stacks_in_swarm(containers: Vec<Container>, services: Vec<Service>) -> Vec<Stack> {
+    let mut found: BTreeMap<(StackName, Owner), (Vec<Container>, Vec<Service>)> = BTreeMap::new();
     for container in containers {
-        found.entry(owner(&container)).or_default().push(container);
+        let id = container.label(SWARM_SERVICE_ID);
+        let service = services.iter().find(|s| Some(s.id.as_str()) == id);
+        let owner = service.map_or_else(|| owner(&container), owner_of_service);
+        found.entry(owner).or_default().0.push(container);
+    }
+    for service in services {
+        let owner = owner_of_service(&service);
+        found.entry(owner).or_default().1.push(service);
     }
     found
         .into_iter()
-        .map(|((name, owner), mut containers)| {
+        .map(|((name, owner), (mut containers, mut services))| {
+            services.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
             containers.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
             let kind = match owner {
                 Owner::Compose => compose_kind(&containers),
@@ -116,6 +153,7 @@ pub fn find_stacks(containers: Vec<Container>) -> Vec<Stack> {
                 name,
                 kind,
                 containers,
+                services,
             }
         })
         .collect()
@@ -138,6 +176,12 @@ fn owner(container: &Container) -> (StackName, Owner) {
     } else {
         (StackName::new(&container.name), Owner::Nobody)
     }
+}
+
+fn owner_of_service(service: &Service) -> (StackName, Owner) {
+    let stack = service.labels.get(SWARM_STACK);
+    let stack = stack.filter(|name| !name.is_empty());
+    (StackName::new(stack.unwrap_or(&service.name)), Owner::Swarm)
 }
 
 /// Reads what the containers say of their project. They need not agree: each has the labels of

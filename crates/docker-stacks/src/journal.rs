@@ -1,6 +1,7 @@
 //! The promise to start again what was stopped, kept where a crash cannot take it.
 
 mod file;
+mod service;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -9,11 +10,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    engine::ExecCommand,
     find::{COMPOSE_NUMBER, COMPOSE_PROJECT, COMPOSE_SERVICE},
-    model::{Container, ContainerRef, ContainerState, StackName, seconds},
+    model::{Container, ContainerId, ContainerRef, ContainerState, StackName, seconds},
+    plan::{Dependency, StartCondition},
 };
 
 pub use file::FileJournal;
+pub use service::RecordedService;
 
 /// Where an outage writes down what it must start again.
 ///
@@ -81,6 +85,35 @@ pub struct OutageRecord {
     pub stacks: Vec<StackName>,
     /// The containers, in the order in which they are stopped.
     pub containers: Vec<RecordedContainer>,
+    /// The services, in the order in which they are halted.
+    #[serde(default)]
+    pub services: Vec<RecordedService>,
+    /// What is to be run in containers when they are up again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<RecordedHook>,
+}
+
+/// A command that a container is owed after its start: what undoes, most often, what another
+/// command did before the stop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedHook {
+    /// The container, which need not be one that is stopped.
+    pub container: ContainerRef,
+    /// Its place in its project, by which it is found again after it was recreated.
+    pub service: Option<ComposeService>,
+    /// What to run in it.
+    pub command: ExecCommand,
+}
+
+/// What a container waits for at its start.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Need {
+    /// The container that it needs, as it was called before the outage.
+    pub container: ContainerId,
+    /// What must have come of that one.
+    pub condition: StartCondition,
+    /// It lives in that one's namespaces, and must start again whenever that one did.
+    pub shares_namespace: bool,
 }
 
 /// One container that must run again.
@@ -110,6 +143,9 @@ pub struct RecordedContainer {
     /// that was asked for may still be under way.
     #[serde(with = "seconds", rename = "grace_seconds")]
     pub grace: Duration,
+    /// What it waits for at its start; only containers that come later in the order count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
 }
 
 /// What a container did before the outage, and is to do after it.
@@ -181,16 +217,59 @@ impl RecordedContainer {
             service: ComposeService::of(container),
             started_at: container.started_at,
             grace: container.stop_timeout.unwrap_or(default_grace),
+            needs: Vec::new(),
         })
+    }
+
+    /// The same, with what a plan says that it waits for.
+    #[must_use]
+    pub fn with_needs(mut self, dependencies: &[Dependency]) -> Self {
+        self.needs = dependencies
+            .iter()
+            .filter(|dependency| dependency.container.id == self.container.id)
+            .map(|dependency| Need {
+                container: dependency.needs.id.clone(),
+                condition: dependency.condition,
+                shares_namespace: dependency.shares_namespace,
+            })
+            .collect();
+        self
     }
 
     /// Is this the container that took the recorded one's place?
     #[must_use]
     pub fn is_replaced_by(&self, container: &Container) -> bool {
-        match (&self.service, ComposeService::of(container)) {
-            (Some(before), Some(now)) => *before == now,
-            _ => self.container.name == container.name,
+        takes_the_place(&self.container, self.service.as_ref(), container)
+    }
+}
+
+impl RecordedHook {
+    /// What to write down of a command that a container is owed.
+    #[must_use]
+    pub fn of(container: &Container, command: ExecCommand) -> Self {
+        Self {
+            container: container.to_ref(),
+            service: ComposeService::of(container),
+            command,
         }
+    }
+
+    /// Is this the container that took the recorded one's place?
+    #[must_use]
+    pub fn is_replaced_by(&self, container: &Container) -> bool {
+        takes_the_place(&self.container, self.service.as_ref(), container)
+    }
+}
+
+/// By its place in its project where it has one, or else by its name.
+fn takes_the_place(
+    before: &ContainerRef,
+    service: Option<&ComposeService>,
+    container: &Container,
+) -> bool {
+    match (service, ComposeService::of(container)) {
+        (Some(before), Some(now)) => *before == now,
+        _ => before.name == container.name,
     }
 }
 

@@ -9,12 +9,12 @@
 //! ```no_run
 //! use docker_stacks::{
 //!     BollardEngine, Engine, EngineAddress, EngineOptions, FileJournal, OutageOptions, PlanRules,
-//!     WorkEnd, find_stacks, outage, plan,
+//!     WorkEnd, find_stacks_in_swarm, outage, plan,
 //! };
 //!
 //! # async fn example(now: jiff::Timestamp) -> Result<(), Box<dyn std::error::Error>> {
 //! let engine = BollardEngine::connect(&EngineAddress::default(), EngineOptions::default()).await?;
-//! let stacks = find_stacks(engine.containers().await?);
+//! let stacks = find_stacks_in_swarm(engine.containers().await?, engine.services().await?);
 //! let rules = PlanRules {
 //!     exclude: vec!["volume:portainer_data".parse()?],
 //!     own_container: docker_stacks::detect_own_container(),
@@ -60,21 +60,58 @@
 //! # What is where
 //!
 //! - [`Engine`] is the one trait for what runs containers; [`BollardEngine`] speaks to a Docker
-//!   Engine on its Unix socket.
+//!   Engine, or to what speaks its API.
 //! - [`Container`], [`Volume`] and their parts are plain values; [`find_stacks`] and [`plan`] are
 //!   functions from values to values.
 //! - [`look_at_host`] asks this machine what the paths are that are mounted: sockets, devices,
 //!   folders of a NAS. The plan takes what it found ([`HostFacts`]) as a value.
 //! - [`Journal`] is the trait for where an outage keeps its promise; [`FileJournal`] is a file.
 //!
+//! # Swarm
+//!
+//! On an engine that manages a swarm, [`Service`]s take the place of containers: Swarm replaces a
+//! task's container that somebody stops, so a service is halted as a whole. A replicated one is
+//! scaled to 0, a global one gets a constraint that no node satisfies; afterwards each has back
+//! what it had, and what somebody else changed meanwhile is kept. Only this takes the data of a
+//! service from under it, and only data on this node is copied: a plan says what is elsewhere, and
+//! does not stop a stack whose data is all elsewhere. Two things are to be known:
+//!
+//! - `docker service rollback` undoes the last change of a service, and after an outage that is
+//!   its resumption: it would be halted again. Use `docker service update` to go back further.
+//! - Jobs are left alone, and so are services with nameless volumes, which Swarm deletes with each
+//!   task.
+//!
 //! All waiting is tokio's, so that a test with a paused clock takes no time. The time of day is the
 //! caller's to say.
+//!
+//! # Engines
+//!
+//! An [`EngineAddress`] is any notation of `DOCKER_HOST`. However an engine is reached, a call has a
+//! deadline that counts from the connection on ([`EngineOptions::call_deadline`]), a connection
+//! serves one request, and nobody is ever asked anything:
+//!
+//! - `unix://`: Docker 20.10 to 29, rootless or not; a socket proxy that lets [`endpoints`] through;
+//!   Podman's compatible socket.
+//! - `tcp://`: with [`EngineTls`], only the authority that is named is trusted, not the system's.
+//!   Without, whoever reaches the port is root on its machine.
+//! - `ssh://`: `ssh` and the other machine's `docker system dial-stdio`, as docker's own command line
+//!   does it. The host key must be known, and there is no prompt for passwords.
+//!
+//! An engine that is not the one it should be, or lets this client not in, is
+//! [`EngineErrorKind::NotTrusted`]: unlike one that is away, it is not waited for.
+//!
+//! The conformance suite is run against Docker on its socket, through a proxy, by TLS with a
+//! client's certificate and by SSH, and against Podman 4.3 as root. Podman knows no healths without
+//! systemd (or somebody else who runs `podman healthcheck run`). A rootless Docker 20.10 was tried by
+//! hand on a machine with version 1 of control groups, where it cannot pause containers; planning,
+//! stopping and starting work.
 //!
 //! # Features
 //!
 //! - `mock`: `MockEngine`, made by mockall, for those who build on [`Engine`].
 //! - `testing`: an engine in memory, and the checks that every engine must pass.
 
+pub mod endpoints;
 mod engine;
 mod find;
 mod host;
@@ -89,25 +126,29 @@ pub mod testing;
 #[cfg(feature = "mock")]
 pub use engine::MockEngine;
 pub use engine::{
-    AddressError, BollardEngine, Engine, EngineAddress, EngineError, EngineErrorKind, EngineInfo,
-    EngineOptions, EngineVersion, Stopped, SwarmRole,
+    AddressError, AddressKind, BollardEngine, ClientCertificate, Engine, EngineAddress,
+    EngineError, EngineErrorKind, EngineInfo, EngineOptions, EngineSsh, EngineTls, EngineVersion,
+    ExecCommand, ExecEnd, Stopped, SwarmRole,
 };
-pub use find::{Stack, StackKind, find_stacks};
+pub use find::{Stack, StackKind, find_stacks, find_stacks_in_swarm};
 pub use host::{FileKind, HostFacts, look_at_host};
 pub use journal::{
-    ComposeService, FileJournal, Journal, JournalError, OutageRecord, RecordedContainer, Was,
+    ComposeService, FileJournal, Journal, JournalError, Need, OutageRecord, RecordedContainer,
+    RecordedHook, RecordedService, Was,
 };
 pub use model::{
     AddressPool, Attachment, Container, ContainerId, ContainerKey, ContainerRef, ContainerState,
-    Health, Image, Mount, MountKind, Network, RestartPolicy, StackName, Volume,
+    Health, Image, Mount, MountKind, Network, RestartPolicy, Service, ServiceId, ServiceMode,
+    ServiceMount, ServiceRef, ServiceSpec, StackName, Task, Volume,
 };
 pub use outage::{
-    ContainerReport, NotRunning, OutageOptions, OutageReport, RecoverError, RecoveryReport,
-    StartEnd, StopEnd, WorkEnd, outage, recover,
+    ContainerReport, HaltEnd, HookEnd, HookReport, HookTime, Missing, NotRunning, OutageOptions,
+    OutageReport, RecoverError, RecoveryReport, ServiceReport, StartEnd, StopEnd, WorkEnd, outage,
+    recover,
 };
 pub use own::{OwnContainer, detect_own_container, own_container};
 pub use plan::{
-    Dependency, Exclusion, ExclusionError, GroupPlan, Inclusion, InclusionError, MountDecision,
-    MountPlan, PathGlob, PathGlobError, Plan, PlanRules, StackDecision, StackPlan, StartCondition,
-    plan,
+    Dependency, Exclusion, ExclusionError, GroupPlan, HookPlan, Inclusion, InclusionError,
+    MountDecision, MountPlan, PathGlob, PathGlobError, Plan, PlanRules, ServiceDecision,
+    ServicePlan, StackDecision, StackPlan, StartCondition, plan,
 };

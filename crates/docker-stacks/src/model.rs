@@ -10,10 +10,12 @@ mod image;
 mod names;
 mod network;
 pub(crate) mod seconds;
+pub(crate) mod service;
 mod volume;
 
 pub use container::{Container, ContainerState, Health, RestartPolicy};
 pub use image::Image;
 pub use names::{ContainerId, ContainerKey, ContainerRef, StackName};
 pub use network::{AddressPool, Attachment, Network};
+pub use service::{Service, ServiceId, ServiceMode, ServiceMount, ServiceRef, ServiceSpec, Task};
 pub use volume::{Mount, MountKind, Volume};

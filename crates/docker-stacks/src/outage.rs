@@ -1,28 +1,37 @@
 //! Outages that always end: stop, let somebody work, start again whatever happened.
 
 mod bring_back;
+mod hooks;
 mod recover;
 mod report;
+mod services;
+mod watch;
 
-use std::{any::Any, panic::AssertUnwindSafe, pin::pin, time::Duration};
+use std::{any::Any, convert::Infallible, panic::AssertUnwindSafe, pin::pin, time::Duration};
 
 use futures_util::{
     FutureExt,
-    future::{Fuse, poll_immediate},
+    future::{Fuse, FusedFuture, poll_immediate},
 };
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
     engine::Engine,
-    journal::{Journal, OutageRecord, RecordedContainer, Was},
+    journal::{Journal, OutageRecord, RecordedContainer, RecordedHook, Was},
     model::{Container, ContainerRef, StackName},
     plan::GroupPlan,
 };
 use bring_back::{BringBack, Slot};
+use services::ServiceSlot;
+use watch::{Seen, Watch};
 
+pub use hooks::{HookEnd, HookReport, HookTime};
 pub use recover::{RecoverError, RecoveryReport, recover};
-pub use report::{ContainerReport, NotRunning, OutageReport, StartEnd, StopEnd, WorkEnd};
+pub use report::{
+    ContainerReport, HaltEnd, Missing, NotRunning, OutageReport, ServiceReport, StartEnd, StopEnd,
+    WorkEnd,
+};
 
 /// How patient an outage is.
 ///
@@ -53,9 +62,10 @@ pub struct OutageOptions {
     pub engine_away: Duration,
     /// How long a container may take, from its start, to become healthy: 2 minutes by default.
     pub healthy_within: Duration,
-    /// How long a container without a health check must run to count as running: 3 s by default.
+    /// How long a container must run after its start to count as running: 3 s by default.
     pub settle: Duration,
-    /// How often containers are looked at while they come up: every 500 ms by default.
+    /// How often containers are looked at while they come up, and how much later than it became
+    /// healthy at most those that wait for one are started: every 200 ms by default.
     pub poll: Duration,
 }
 
@@ -68,7 +78,7 @@ impl Default for OutageOptions {
             engine_away: Duration::from_mins(5),
             healthy_within: Duration::from_mins(2),
             settle: Duration::from_secs(3),
-            poll: Duration::from_millis(500),
+            poll: Duration::from_millis(200),
         }
     }
 }
@@ -77,10 +87,19 @@ impl Default for OutageOptions {
 ///
 /// What is to be started again is in the journal, synced, before the first container is stopped.
 /// Then, whatever happens (a stop fails, `work` fails or panics, `cancelled` becomes ready), what
-/// ran is started in the reverse order, what was paused is paused again, and containers are watched
-/// until they run and, where they have a health check, are healthy. An engine that is away is
-/// waited for. The record leaves the journal when everything runs; what does not stays in it for
-/// [`recover`], and is carried along by the outages after this one.
+/// ran is started in the reverse order, each container when what it depends on is started, healthy
+/// or has completed, as it asks; what was paused is paused again; and containers are watched until
+/// they run and, where they have a health check, are healthy. A container that lives in the
+/// namespaces of another which had to be started once more is restarted after it. An engine that is
+/// away is waited for. The record leaves the journal when everything runs; what does not stays in it
+/// for [`recover`], and is carried along by the outages after this one.
+///
+/// The group's hooks are run before the first stop and after the last start. The latter are owed as
+/// starts are: they are in the journal, and are run also if the former failed or were cancelled.
+///
+/// The services of Swarm stacks are halted together and awaited before the first container is
+/// stopped, and resumed together while containers are started: they get back what they had, and
+/// are watched until as many tasks run as before.
 ///
 /// `work` is not run unless everything has stopped. It may return a `Result`: the outage does not
 /// look into it. When `cancelled` becomes ready, `work` is dropped and the start begins at once; a
@@ -88,7 +107,8 @@ impl Default for OutageOptions {
 /// started before its stop ended would be stopped after its start.
 ///
 /// Containers that ended or were recreated since the group was planned are noticed: the first are
-/// left as they are, and after the second nothing is stopped and `work` is not run.
+/// left as they are, and after the second nothing is stopped and `work` is not run. What something
+/// else starts while `work` runs is reported ([`OutageReport::is_disturbed`]).
 ///
 /// # Cancellation
 ///
@@ -126,30 +146,62 @@ where
         Ok(prepared) => prepared,
         Err(why) => return OutageReport::not_begun(stacks, begun_at, why),
     };
-    let begun = Instant::now();
     let mut cancelled = pin!(cancelled.fuse());
-    let end = match stop_all(engine, &mut prepared.slots, &mut cancelled).await {
-        StopsEnd::AllStopped => run(work, &mut cancelled).await,
+    let mut hooks = hooks::run_before(engine, &group.hooks, &mut cancelled).await;
+    let begun = Instant::now();
+    let mut seen = Seen::default();
+    let halts = services::halt_all(engine, &mut prepared.services, options, &mut cancelled).await;
+    let stops = match halts {
+        StopsEnd::AllStopped => stop_all(engine, &mut prepared.slots, &mut cancelled).await,
+        not_all => not_all,
+    };
+    let end = match stops {
+        StopsEnd::AllStopped => {
+            let watch = Watch::new(group, &prepared.slots);
+            let watching = watch.watch(engine, options.retry_pause);
+            let end = run(work, &mut cancelled, watching).await;
+            seen = watch.into_seen();
+            end
+        }
         StopsEnd::Cancelled => WorkEnd::Cancelled,
         StopsEnd::Failed(why) => WorkEnd::NotRun { why },
     };
-    BringBack::new(engine, options)
-        .bring_back(&mut prepared.slots)
-        .await;
+    for slot in &mut prepared.slots {
+        if seen.stopped.contains(&slot.record().container.id) {
+            slot.was_disturbed();
+        }
+    }
+    let mut containers = BringBack::new(engine, options);
+    tokio::join!(
+        services::resume_all(engine, &mut prepared.services, options),
+        containers.bring_back(&mut prepared.slots),
+    );
     let ended = prepared
         .slots
         .iter()
         .filter_map(Slot::up_at)
+        .chain(prepared.services.iter().filter_map(ServiceSlot::up_at))
         .max()
         .unwrap_or_else(Instant::now);
-    let warnings = close(journal, prepared.record, &prepared.slots).await;
-    let stopped_any = prepared.slots.iter().any(Slot::was_asked_to_stop);
+    let stopped_any = prepared.slots.iter().any(Slot::was_asked_to_stop)
+        || prepared.services.iter().any(ServiceSlot::was_asked_to_halt);
     let outage = if stopped_any {
         ended.saturating_duration_since(begun)
     } else {
         Duration::ZERO
     };
-    OutageReport::new(stacks, begun_at, outage, end, &prepared.slots, warnings)
+    let (after, owed) = hooks::run_after(engine, &prepared.hooks, &prepared.slots).await;
+    hooks.extend(after);
+    let fared = (&*prepared.slots, &*prepared.services);
+    let warnings = match prepared.carried {
+        Some(carried) => close(journal, carried, fared, owed).await,
+        None => Vec::new(),
+    };
+    OutageReport {
+        hooks,
+        others_started: seen.others,
+        ..OutageReport::new(stacks, begun_at, outage, end, fared, warnings)
+    }
 }
 
 /// The stacks of a group that the outage concerns.
@@ -165,8 +217,12 @@ fn down_together(group: &GroupPlan) -> Vec<StackName> {
 /// An outage that may begin.
 struct Prepared {
     slots: Vec<Slot>,
-    /// What earlier outages left in the journal.
-    record: Option<OutageRecord>,
+    services: Vec<ServiceSlot>,
+    /// What containers are owed after their start.
+    hooks: Vec<RecordedHook>,
+    /// What earlier outages left in the journal, to be written again without what is over; nothing
+    /// if the journal was not touched.
+    carried: Option<OutageRecord>,
 }
 
 /// Looks at what is to be stopped, and writes the promise to start it again. Says why not, if the
@@ -182,11 +238,24 @@ async fn prepare(
     let mut slots = Vec::new();
     for wanted in &group.stop_order {
         let container = look(engine, wanted).await?;
+        if container.auto_remove {
+            return Err(format!(
+                "container {wanted} was started with --rm: a stop would delete it"
+            ));
+        }
         // One that ended since the plan was made is not stopped, and so not started.
         if let Some(record) = RecordedContainer::of(&container, options.grace) {
-            slots.push(Slot::new(record));
+            slots.push(Slot::new(record.with_needs(&group.dependencies)));
         }
     }
+    let mut hooks = Vec::new();
+    for hook in &group.hooks {
+        if let Some(command) = &hook.after {
+            let container = look(engine, &hook.container).await?;
+            hooks.push(RecordedHook::of(&container, command.clone()));
+        }
+    }
+    let services = services::look_all(engine, group).await?;
     let earlier = journal.read().await.map_err(|error| explain(&error))?;
     if let Some(earlier) = &earlier
         && earlier.engine != engine.endpoint()
@@ -197,59 +266,65 @@ async fn prepare(
             engine.endpoint()
         ));
     }
-    if slots.is_empty() {
+    if slots.is_empty() && services.is_empty() && hooks.is_empty() {
         return Ok(Prepared {
             slots,
-            record: earlier,
+            services,
+            hooks,
+            carried: None,
         });
     }
-    let carried = earlier.map(|mut record| {
-        record.containers.retain(|old| {
-            !slots
-                .iter()
-                .any(|slot| slot.record().container.id == old.container.id)
-        });
-        record
-    });
-    let mut record = carried.unwrap_or_else(|| OutageRecord {
+    let mut carried = earlier.unwrap_or_else(|| OutageRecord {
         begun_at,
         engine: engine.endpoint(),
         stacks: Vec::new(),
         containers: Vec::new(),
+        services: Vec::new(),
+        hooks: Vec::new(),
     });
-    let left_behind = record.containers.len();
+    carried.containers.retain(|old| {
+        !slots
+            .iter()
+            .any(|slot| slot.record().container.id == old.container.id)
+    });
+    carried.services.retain(|old| {
+        !services
+            .iter()
+            .any(|slot| slot.record().service.id == old.service.id)
+    });
+    carried.hooks.retain(|old| !hooks.contains(old));
     for stack in stacks {
-        if !record.stacks.contains(stack) {
-            record.stacks.push(stack.clone());
+        if !carried.stacks.contains(stack) {
+            carried.stacks.push(stack.clone());
         }
     }
+    let mut record = carried.clone();
     record
         .containers
         .extend(slots.iter().map(|slot| slot.record().clone()));
+    record
+        .services
+        .extend(services.iter().map(|slot| slot.record().clone()));
+    record.hooks.extend(hooks.iter().cloned());
     journal
         .write(&record)
         .await
         .map_err(|error| explain(&error))?;
-    record.containers.truncate(left_behind);
     Ok(Prepared {
         slots,
-        record: Some(record),
+        services,
+        hooks,
+        carried: Some(carried),
     })
 }
 
 async fn look(engine: &dyn Engine, wanted: &ContainerRef) -> Result<Container, String> {
-    let container = engine.container(&wanted.id).await.map_err(|error| {
+    engine.container(&wanted.id).await.map_err(|error| {
         format!(
             "container {wanted} changed since the plan: {}",
             explain(&error)
         )
-    })?;
-    if container.auto_remove {
-        return Err(format!(
-            "container {wanted} was started with --rm: a stop would delete it"
-        ));
-    }
-    Ok(container)
+    })
 }
 
 /// How the stopping ended.
@@ -264,6 +339,9 @@ async fn stop_all<C: Future<Output = ()>>(
     slots: &mut [Slot],
     cancelled: &mut std::pin::Pin<&mut Fuse<C>>,
 ) -> StopsEnd {
+    if cancelled.is_terminated() {
+        return StopsEnd::Cancelled;
+    }
     for slot in slots {
         // Once ready, the future stays silent; so an answer here must end the loop.
         if poll_immediate(&mut *cancelled).await.is_some() {
@@ -300,9 +378,13 @@ async fn stop(
         .map_err(|error| explain(&error))
 }
 
-/// Runs the work to its end, to its panic, or until it is cancelled. In every case the work is
-/// gone, with all it held, when this returns.
-async fn run<T, F, C>(work: F, cancelled: &mut std::pin::Pin<&mut Fuse<C>>) -> WorkEnd<T>
+/// Runs the work to its end, to its panic, or until it is cancelled, and watches meanwhile. In every
+/// case the work is gone, with all it held, when this returns.
+async fn run<T, F, C>(
+    work: F,
+    cancelled: &mut std::pin::Pin<&mut Fuse<C>>,
+    watching: impl Future<Output = Infallible>,
+) -> WorkEnd<T>
 where
     F: Future<Output = T>,
     C: Future<Output = ()>,
@@ -317,6 +399,7 @@ where
             Ok(value) => WorkEnd::Finished(value),
             Err(panic) => WorkEnd::Panicked(panic_text(&*panic)),
         },
+        never = watching => match never {},
     }
 }
 
@@ -328,18 +411,22 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "no message".to_owned())
 }
 
-/// Leaves in the journal what does not run, or nothing.
+/// Leaves in the journal what does not run and what is still owed, or nothing.
 async fn close(
     journal: &dyn Journal,
-    carried: Option<OutageRecord>,
-    slots: &[Slot],
+    mut record: OutageRecord,
+    (slots, services): (&[Slot], &[ServiceSlot]),
+    hooks: Vec<RecordedHook>,
 ) -> Vec<String> {
-    // Nothing was stopped, so nothing was written.
-    let Some(mut record) = carried.filter(|_| !slots.is_empty()) else {
-        return Vec::new();
-    };
-    let owed: Vec<_> = slots.iter().filter_map(Slot::still_owed).collect();
-    if owed.is_empty() && record.containers.is_empty() {
+    record
+        .containers
+        .extend(slots.iter().filter_map(Slot::still_owed));
+    record
+        .services
+        .extend(services.iter().filter_map(ServiceSlot::still_owed));
+    record.hooks.extend(hooks);
+    let nothing_left = record.containers.is_empty() && record.services.is_empty();
+    if nothing_left && record.hooks.is_empty() {
         return match journal.clear().await {
             Ok(()) => Vec::new(),
             Err(error) => vec![format!(
@@ -348,11 +435,10 @@ async fn close(
             )],
         };
     }
-    record.containers.extend(owed);
     match journal.write(&record).await {
         Ok(()) => Vec::new(),
         Err(error) => vec![format!(
-            "the outage journal names more containers than are down: failed to {}",
+            "the outage journal names more than is down: failed to {}",
             explain(&error)
         )],
     }

@@ -1,16 +1,18 @@
 //! What to stop, in which order, and what to copy: pure, from what the engine listed.
 
-mod data;
+pub(crate) mod data;
 mod decide;
 mod exclusion;
 mod glob;
 mod group;
+mod hook;
 mod inclusion;
 pub(crate) mod labels;
 mod left_out;
 mod mounts;
 mod order;
 mod own;
+mod swarm;
 
 use std::path::PathBuf;
 
@@ -26,8 +28,10 @@ use crate::{
 pub(crate) use data::normal;
 pub use exclusion::{Exclusion, ExclusionError};
 pub use glob::{PathGlob, PathGlobError};
+pub use hook::HookPlan;
 pub use inclusion::{Inclusion, InclusionError};
 pub use order::{Dependency, StartCondition};
+pub use swarm::{ServiceDecision, ServicePlan};
 
 /// What the configuration says about stopping and copying.
 ///
@@ -111,6 +115,24 @@ pub struct GroupPlan {
     /// in that order, so that nothing waits in a circle: where the containers' own wishes make
     /// one, those that the order cannot keep are left out, and a warning says so.
     pub dependencies: Vec<Dependency>,
+    /// What is run in containers around their copy.
+    pub hooks: Vec<HookPlan>,
+}
+
+impl GroupPlan {
+    /// The services that are halted while the group is down.
+    pub fn halted(&self) -> impl Iterator<Item = &ServicePlan> {
+        self.stacks
+            .iter()
+            .flat_map(|stack| &stack.services)
+            .filter(|service| service.decision.halts())
+    }
+
+    /// Something is stopped or halted: an outage is needed.
+    #[must_use]
+    pub fn goes_down(&self) -> bool {
+        !self.stop_order.is_empty() || self.halted().next().is_some()
+    }
 }
 
 /// What a night does with one stack.
@@ -145,6 +167,10 @@ pub struct StackPlan {
     /// known: a `.env` need not exist, and what Portainer deployed lies inside Portainer's volume.
     /// Empty for a stack that is left alone.
     pub files: Vec<PathBuf>,
+    /// A Swarm stack's services, with what happens to each. The containers of their tasks are in
+    /// no [`stop_order`](GroupPlan::stop_order): the swarm would replace them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServicePlan>,
 }
 
 /// What happens to a stack.
@@ -202,7 +228,8 @@ impl StackDecision {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MountPlan {
-    /// The container that it is mounted into: the first by name, preferring those that write.
+    /// The container that it is mounted into: the first by name, preferring those that write. In a
+    /// Swarm stack, the service, by its name and identifier.
     pub container: ContainerRef,
     /// The mount. Its source is where the data is: for a volume that is a bind mount in disguise
     /// (`o=bind`) that is the volume's device, since its mount point is empty while nothing runs;
@@ -253,6 +280,10 @@ pub enum MountDecision {
 /// - The configuration beats the labels: what it excludes, no label includes, and a mount that it
 ///   includes is copied even if a label excludes the whole of it.
 /// - [`PlanRules::include`] overrules what is said here of mounts, but no exclusion.
+/// - A Swarm stack's services are halted, and not the containers of their tasks, which the swarm
+///   would replace. Its data is copied where it is on this node; what is not is a warning. Jobs are
+///   left alone, and so are services with volumes that would be deleted with their tasks. Without
+///   its services (this engine is not a manager of its swarm) a Swarm stack is left alone.
 /// - Stacks whose copied data overlaps, or that live in each other's namespaces, form a group.
 ///
 /// # Example
@@ -272,20 +303,30 @@ pub enum MountDecision {
 /// ```
 #[must_use]
 pub fn plan(stacks: &[Stack], volumes: &[Volume], rules: &PlanRules) -> Plan {
-    let mut warnings = exclusion::unmatched(&rules.exclude, stacks, volumes);
-    let decided = decide::decide(stacks, volumes, rules, &mut warnings);
+    let shown = &swarm::with_services(stacks, volumes);
+    let mut warnings = exclusion::unmatched(&rules.exclude, shown, volumes);
+    warnings.extend(swarm::complaints(stacks));
+    let own = own::Own::find(stacks, rules.own_container.as_ref(), &mut warnings);
+    let mut decided = decide::decide(shown, volumes, rules, &own, &mut warnings);
+    for stack in &mut decided {
+        stack.plan.services = swarm::service_plans(stack);
+    }
     let mut groups: Vec<GroupPlan> = group::group(&decided, &rules.host)
         .into_iter()
         .map(|members| {
             let stoppable = members
                 .iter()
                 .filter(|&&index| decided[index].plan.decision.stops())
+                .filter(|&&index| decided[index].plan.kind != StackKind::Swarm)
                 .flat_map(|&index| decided[index].to_stop.iter().copied())
                 .collect();
             let (stop_order, dependencies) = order::order(stoppable, &mut warnings);
+            let copied = members.iter().map(|&index| &decided[index]);
+            let hooks = hook::hooks(copied, &stop_order, &mut warnings);
             GroupPlan {
                 stop_order,
                 dependencies,
+                hooks,
                 stacks: members
                     .iter()
                     .map(|&index| decided[index].plan.clone())

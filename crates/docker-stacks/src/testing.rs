@@ -28,5 +28,10 @@ pub mod conformance;
 mod fixture;
 mod memory;
 
-pub use fixture::{bind, container, in_project, volume};
-pub use memory::{Behaviour, Call, HealthBehaviour, MemoryEngine, MemoryJournal};
+mod service;
+
+pub use fixture::{bind, container, depending_on, in_network_of, in_project, volume};
+pub use memory::{
+    Behaviour, Call, ExecBehaviour, HealthBehaviour, MemoryEngine, MemoryJournal, ServiceBehaviour,
+};
+pub use service::{in_stack, mounting, placed, service, task_container};

@@ -14,7 +14,7 @@ use std::{
 
 use docker_stacks::{
     BollardEngine, ContainerId, Engine, EngineAddress, EngineError, EngineErrorKind, EngineOptions,
-    Stopped,
+    ServiceId, ServiceMode, Stopped,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -55,6 +55,7 @@ impl StandIn {
 fn engine(socket: &Path) -> BollardEngine {
     let options = EngineOptions {
         call_deadline: Duration::from_secs(2),
+        ..EngineOptions::default()
     };
     BollardEngine::new(&EngineAddress::unix(socket).unwrap(), options)
 }
@@ -391,4 +392,66 @@ async fn networks_and_images_are_a_list_each() {
     assert_eq!(requests.len(), 2, "{requests:?}");
     assert!(requests[0].starts_with("GET /networks"), "{requests:?}");
     assert!(requests[1].starts_with("GET /images/json"), "{requests:?}");
+}
+
+/// A manager whose service somebody else changes at the same time, as often as the test says.
+fn a_busy_manager(line: &str) -> Option<String> {
+    static CHANGES: AtomicUsize = AtomicUsize::new(2);
+    let body = match line {
+        "GET /services/db" => {
+            r#"{"ID": "db", "Version": {"Index": 12}, "Spec":
+                {"Name": "shop_db", "Mode": {"Replicated": {"Replicas": 2}}}}"#
+        }
+        "POST /services/db/update?version=12&registryAuthFrom=spec" => {
+            let left =
+                CHANGES.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+            if left.is_ok() {
+                let message = "rpc error: code = Unknown desc = update out of sequence";
+                return http(500, &format!(r#"{{"message": "{message}"}}"#));
+            }
+            r#"{"Warnings": null}"#
+        }
+        _ => return http(404, r#"{"message": "no such path"}"#),
+    };
+    http(200, body)
+}
+
+#[tokio::test]
+async fn a_change_that_another_came_before_is_made_again() {
+    let stand_in = StandIn::new(a_busy_manager);
+    let engine = stand_in.engine();
+    let db = ServiceId::new("db");
+    let was = ServiceMode::Replicated { replicas: 2 };
+    engine.halt_service(&db, was).await.unwrap();
+    let requests = stand_in.requests.lock().unwrap().clone();
+    assert_eq!(
+        requests.len(),
+        6,
+        "three times read and written: {requests:?}"
+    );
+
+    let other = ServiceMode::Replicated { replicas: 3 };
+    let error = engine.halt_service(&db, other).await.unwrap_err();
+    assert_eq!(error.kind(), EngineErrorKind::Refused);
+    assert!(error.to_string().contains("has 2 replicas"), "{error}");
+    for strange in ["", "../containers/json", "a b"] {
+        let error = engine.service(&ServiceId::new(strange)).await.unwrap_err();
+        assert_eq!(error.kind(), EngineErrorKind::NotFound, "{strange}");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_is_not_asked_for_services() {
+    let stand_in = StandIn::new(|line| match line {
+        "GET /info" => http(
+            200,
+            r#"{"Swarm": {"LocalNodeState": "active", "ControlAvailable": false}}"#,
+        ),
+        _ => http(503, r#"{"message": "This node is not a swarm manager."}"#),
+    });
+    let engine = stand_in.engine();
+    assert_eq!(engine.services().await.unwrap(), []);
+    assert_eq!(*stand_in.requests.lock().unwrap(), ["GET /info"]);
+    let error = engine.service(&ServiceId::new("db")).await.unwrap_err();
+    assert!(error.is_away(), "it may be a manager in a moment: {error}");
 }

@@ -4,11 +4,15 @@
 //! their own packages have tests; after `cargo test --package end-to-end` alone they may be those
 //! of an earlier build.
 
+mod docker_host;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use lab::homelab::{Homelab, HomelabOptions};
 use serde_json::Value;
+
+pub use docker_host::{DockerHost, DockerHostOptions, obedient};
 
 /// The configuration that the README shows.
 pub const EXAMPLE: &str = include_str!("../../../examples/homelab.toml");

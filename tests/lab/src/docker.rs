@@ -6,9 +6,14 @@
 //! with all containers when the lab ends. No image is pulled: [`PrivateDocker::import_busybox`]
 //! makes one out of this machine's busybox.
 
+mod certificates;
 mod compose;
+mod contract;
 mod daemon;
 mod image;
+mod podman;
+mod proxy;
+mod ssh_host;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +23,12 @@ use docker_stacks::{AddressError, BollardEngine, EngineAddress, EngineError, Eng
 
 use crate::isolation::{self, Isolation, MissingProgram, find_program};
 use daemon::Daemon;
+
+pub use certificates::Certificates;
+pub use contract::contract_project;
+pub use podman::PrivatePodman;
+pub use proxy::{Action, Request, SocketProxy, Wait};
+pub use ssh_host::SshHost;
 
 /// The image that [`PrivateDocker::import_busybox`] makes.
 pub const BUSYBOX_IMAGE: &str = "backup-window-lab/busybox";
@@ -33,6 +44,7 @@ const DEEPEST_SOCKET: usize = "/exec/containerd/containerd.sock.ttrpc".len();
 pub struct PrivateDocker {
     dir: PathBuf,
     address: EngineAddress,
+    arguments: Vec<String>,
     programs: Programs,
     daemon: Daemon,
 }
@@ -106,6 +118,14 @@ pub enum PrivateDockerError {
         /// What it said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// `docker` failed.
+    #[error("run `docker {arguments}`: {said}")]
+    CommandLine {
+        /// What it was given.
+        arguments: String,
+        /// What it said.
+        said: String,
+    },
     /// `docker-compose` failed.
     #[error("bring up the Compose project in {}:\n{output}", .project.display())]
     Compose {
@@ -124,6 +144,18 @@ impl PrivateDocker {
     /// If a program is missing, this is not inside the lab's namespaces, the path is of no use, or
     /// the engine does not answer within half a minute.
     pub async fn start(dir: &Path) -> Result<Self, PrivateDockerError> {
+        Self::start_with(dir, Vec::new()).await
+    }
+
+    /// The same, with more arguments for `dockerd`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`PrivateDocker::start`].
+    pub async fn start_with(
+        dir: &Path,
+        arguments: Vec<String>,
+    ) -> Result<Self, PrivateDockerError> {
         if let Isolation::None { why } = isolation::current() {
             return Err(PrivateDockerError::NotIsolated { why });
         }
@@ -136,10 +168,11 @@ impl PrivateDocker {
             });
         }
         let address = EngineAddress::unix(daemon::socket(dir))?;
-        let daemon = Daemon::start(&programs.dockerd, dir, &address).await?;
+        let daemon = Daemon::start(&programs.dockerd, dir, &address, &arguments).await?;
         Ok(Self {
             dir: dir.to_owned(),
             address,
+            arguments,
             programs,
             daemon,
         })
@@ -185,6 +218,38 @@ impl PrivateDocker {
         compose::up(&self.programs.docker_compose, &self.socket(), project).await
     }
 
+    /// Runs docker's own command line on it, and returns what it printed.
+    ///
+    /// # Errors
+    ///
+    /// If the program is missing, or fails.
+    pub async fn docker(&self, arguments: &[&str]) -> Result<String, PrivateDockerError> {
+        let docker = find_program("docker", "docker.io")?;
+        let output = tokio::process::Command::new(&docker)
+            .args(arguments)
+            .env("DOCKER_HOST", self.address.to_string())
+            // What the machine's user has set for other engines must not reach this one.
+            .env_remove("DOCKER_CONTEXT")
+            .env_remove("DOCKER_TLS_VERIFY")
+            .stdin(std::process::Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .map_err(|source| PrivateDockerError::Io {
+                operation: "run",
+                path: docker,
+                source,
+            })?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        if output.status.success() {
+            return Ok(text(&output.stdout));
+        }
+        Err(PrivateDockerError::CommandLine {
+            arguments: arguments.join(" "),
+            said: text(&output.stderr),
+        })
+    }
+
     /// Kills the engine as a crash does, with no farewell to its containers.
     ///
     /// # Errors
@@ -201,7 +266,13 @@ impl PrivateDocker {
     /// As for [`PrivateDocker::start`].
     pub async fn restart(&mut self) -> Result<(), PrivateDockerError> {
         self.daemon.kill()?;
-        self.daemon = Daemon::start(&self.programs.dockerd, &self.dir, &self.address).await?;
+        self.daemon = Daemon::start(
+            &self.programs.dockerd,
+            &self.dir,
+            &self.address,
+            &self.arguments,
+        )
+        .await?;
         Ok(())
     }
 

@@ -78,7 +78,7 @@ pub struct Homelab {
 #[derive(Debug)]
 pub enum LabEngine {
     /// A real engine of the lab's own.
-    Docker(PrivateDocker),
+    Docker(Box<PrivateDocker>),
     /// Containers that are only states, over real folders.
     Memory {
         /// The engine.

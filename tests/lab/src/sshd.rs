@@ -18,6 +18,7 @@ use std::time::Duration;
 use rustix::fs::{CWD, FileType, Mode};
 
 use self::config::{Paths, Version};
+pub(crate) use self::processes::kill_tree;
 use crate::ssh_server::{Account, PowerButton, SshServerError};
 
 const SSHD: &str = "/usr/sbin/sshd";
@@ -140,7 +141,7 @@ impl Drop for Sshd {
 }
 
 /// The account of this process, if an `sshd` without PAM lets it in.
-fn usable_account() -> Result<Account, SshServerError> {
+pub(crate) fn usable_account() -> Result<Account, SshServerError> {
     let uid = rustix::process::getuid().as_raw();
     let account = Account::current()?;
     let unusable = |reason| Err(SshServerError::Account { uid, reason });
@@ -177,7 +178,7 @@ fn open_fifo(path: &Path) -> Result<File, SshServerError> {
 }
 
 /// Makes a key pair, unless it was made before.
-fn generate_key(path: &Path) -> Result<(), SshServerError> {
+pub(crate) fn generate_key(path: &Path) -> Result<(), SshServerError> {
     if path.exists() {
         return Ok(());
     }
@@ -235,7 +236,7 @@ fn listen(
     }
 }
 
-fn choose(wanted: SocketAddr) -> io::Result<SocketAddr> {
+pub(crate) fn choose(wanted: SocketAddr) -> io::Result<SocketAddr> {
     if wanted.port() == 0 {
         TcpListener::bind(wanted)?.local_addr()
     } else {
@@ -243,7 +244,7 @@ fn choose(wanted: SocketAddr) -> io::Result<SocketAddr> {
     }
 }
 
-fn spawn(config: &Path) -> io::Result<Child> {
+pub(crate) fn spawn(config: &Path) -> io::Result<Child> {
     let needs_empty_dir = rustix::process::getuid().is_root() && !Path::new(EMPTY_DIR).is_dir();
     let mut command = if needs_empty_dir {
         let mut command = Command::new("unshare");
@@ -263,7 +264,7 @@ fn spawn(config: &Path) -> io::Result<Child> {
 }
 
 /// Waits for the line that says so. What `sshd` says goes on into the log.
-fn wait_until_listening(child: &mut Child, log: &Path) -> Result<(), String> {
+pub(crate) fn wait_until_listening(child: &mut Child, log: &Path) -> Result<(), String> {
     let Some(stderr) = child.stderr.take() else {
         return Err("it has no output".into());
     };

@@ -9,14 +9,14 @@ use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use docker_stacks::testing::conformance::{self, Fixture};
+use docker_stacks::testing::conformance;
 use docker_stacks::{
     BollardEngine, ContainerState, Engine, FileJournal, GroupPlan, Journal, MountDecision,
     OutageOptions, OutageReport, PathGlob, PlanRules, RestartPolicy, StartEnd, StopEnd, Stopped,
     Was, WorkEnd, find_stacks, look_at_host, outage, plan, recover,
 };
 use jiff::Timestamp;
-use lab::docker::{BUSYBOX_IMAGE, PrivateDocker, PrivateDockerError};
+use lab::docker::{BUSYBOX_IMAGE, PrivateDocker, PrivateDockerError, contract_project};
 use lab::isolation::{isolated, scratch};
 use tokio::sync::oneshot;
 
@@ -24,9 +24,6 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// Ends with code 0 on SIGTERM, and says so in its data.
 const OBEDIENT: &str = r#"["sh", "-c", "trap 'echo stopped >> /data/log; exit 0' TERM; while :; do sleep 1000 & wait $$!; done"]"#;
-
-/// Process 1 of a container is not ended by a signal that it does not handle.
-const STUBBORN: &str = r#"["sleep", "1000"]"#;
 
 /// An engine with the lab's image, and the folder for projects.
 struct Lab {
@@ -159,37 +156,9 @@ fn a_real_engine_keeps_the_contract() {
     isolated(|| {
         in_lab(async {
             let lab = Lab::start().await;
-            let check =
-                "test: [\"CMD\", \"test\", \"-e\", \"/tmp/ready\"], interval: 1s, retries: 99";
-            lab.project(
-                "fixture",
-                &[
-                    (
-                        "obedient",
-                        &format!("command: {OBEDIENT}\nvolumes: [\"data:/data\"]"),
-                    ),
-                    ("stubborn", &format!("command: {STUBBORN}")),
-                    (
-                        "checked",
-                        &format!(
-                            "command: [\"sh\", \"-c\", \"rm -f /tmp/ready; sleep 2; touch /tmp/ready; \
-                             trap 'exit 0' TERM; sleep 1000 & wait\"]\nhealthcheck: {{{check}}}"
-                        ),
-                    ),
-                    ("ended", "command: [\"sh\", \"-c\", \"exit 3\"]"),
-                ],
-                &["data"],
-            )
-            .await;
+            let (project, fixture) = contract_project(&lab.dir).unwrap();
+            lab.docker.compose_up(&project).await.unwrap();
             let engine = lab.engine().await;
-            let fixture = Fixture {
-                obedient: "fixture_obedient_1".into(),
-                stubborn: "fixture_stubborn_1".into(),
-                checked: "fixture_checked_1".into(),
-                ended: "fixture_ended_1".into(),
-                volume: "fixture_data".into(),
-                healthy_within: 30 * SECOND,
-            };
             conformance::all(&engine, &fixture).await;
         });
     });

@@ -11,6 +11,7 @@ use truenas_client::CertificateFingerprint;
 use url::Url;
 use wol::{Destination, MacAddr};
 
+use super::engine::{SshSettings, TlsSettings};
 use super::file_ref::FileRef;
 use super::value;
 use crate::window::Window;
@@ -41,6 +42,10 @@ pub struct DockerSettings {
     /// The engine's address.
     #[serde(deserialize_with = "value::from_str")]
     pub host: EngineAddress,
+    /// How an engine at a `tcp://` address is known.
+    pub tls: Option<TlsSettings>,
+    /// How to log in at an `ssh://` address.
+    pub ssh: SshSettings,
     /// What is left alone: `NAME`, `stack:NAME`, `container:NAME`, `volume:NAME` or `bind:/PATH`.
     #[serde(deserialize_with = "value::list_from_str")]
     pub exclude: Vec<Exclusion>,
@@ -58,17 +63,23 @@ pub struct DockerSettings {
     /// How long a container with a health check may take to become healthy after its start.
     #[serde(deserialize_with = "value::duration")]
     pub healthy_within: Duration,
+    /// How long a container without a health check must run after its start to count as running.
+    #[serde(deserialize_with = "value::duration")]
+    pub settle: Duration,
 }
 
 impl Default for DockerSettings {
     fn default() -> Self {
         Self {
             host: EngineAddress::default(),
+            tls: None,
+            ssh: SshSettings::default(),
             exclude: Vec::new(),
             include: Vec::new(),
             exclude_paths: Vec::new(),
             stop_timeout: Duration::from_secs(10),
             healthy_within: Duration::from_mins(2),
+            settle: Duration::from_secs(3),
         }
     }
 }

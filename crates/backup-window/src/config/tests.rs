@@ -175,3 +175,57 @@ fn a_secret_is_read_without_its_newline_and_never_shown() {
     assert_eq!(secret.expose_secret(), "hunter2");
     assert!(!format!("{config:?} {secret:?}").contains("hunter2"));
 }
+
+/// The complaint about a configuration of nothing but these lines.
+#[track_caller]
+fn complaint_about(text: &str) -> String {
+    load(text).unwrap_err().to_string()
+}
+
+#[test]
+fn the_ways_to_an_engine_are_read_with_what_each_needs() {
+    let docker = |text: &str| load(text).unwrap().docker().clone();
+    let plain = docker("[docker]\nhost = \"tcp://socket-proxy:2375\"\nsettle = \"10s\"\n");
+    assert_eq!(plain.host.to_string(), "tcp://socket-proxy:2375");
+    assert_eq!(plain.settle, std::time::Duration::from_secs(10));
+    assert!(plain.tls.is_none());
+    let by_ssh = docker(
+        "[docker]\nhost = \"ssh://me@pi\"\n[docker.ssh]\nkey_file = \"/k\"\nknown_hosts = \"/h\"\n",
+    );
+    assert_eq!(by_ssh.ssh.key_file.unwrap().path(), Path::new("/k"));
+
+    insta::assert_snapshot!(complaint_about("[docker]\nhost = \"npipe:////./pipe/docker\"\n"), @"homelab.toml:2: host: use the engine at 'npipe:////./pipe/docker': npipe:// is not supported, expected unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST");
+    insta::assert_snapshot!(complaint_about("[docker]\nhost = \"tcp://:2375\"\n"), @"homelab.toml:2: host: read 'tcp://:2375' as the address of an engine: expected a host name or an address, an IPv6 address in brackets");
+    insta::assert_snapshot!(complaint_about("[docker]\nsettle = 3\n"), @"homelab.toml:2: settle: invalid type: integer `3`, expected a string");
+    insta::assert_snapshot!(complaint_about("[docker]\nhost = \"tcp://nas\"\n[docker.tls]\nca_file = \"/ca\"\nkey_file = \"/key\"\n"), @"homelab.toml:3: key_file is given without certificate_file: expected both, or neither");
+    insta::assert_snapshot!(complaint_about("[docker]\nhost = \"tcp://nas\"\n[docker.tls]\nca = \"/ca\"\n"), @"homelab.toml:4: unknown field `ca`, expected one of `ca_file`, `certificate_file`, `key_file`; correct the key or remove the line");
+    insta::assert_snapshot!(complaint_about("[docker.tls]\nca_file = \"/ca\"\n"), @"homelab.toml:2: [docker.tls] is for an engine at tcp://HOST:PORT, and host is unix:///var/run/docker.sock: correct host in [docker], or remove this section");
+    insta::assert_snapshot!(complaint_about("[docker]\nhost = \"tcp://nas\"\n\n[docker.ssh]\nknown_hosts = \"/h\"\n"), @"homelab.toml:5: [docker.ssh] is for an engine at ssh://USER@HOST, and host is tcp://nas: correct host in [docker], or remove this section");
+}
+
+#[test]
+fn the_files_for_the_way_to_an_engine_are_checked_before_they_are_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, mode: u32| {
+        let path = folder.path().join(name);
+        fs::write(&path, "PEM").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path.display().to_string()
+    };
+    let text = format!(
+        "[docker]\nhost = \"tcp://nas\"\n[docker.tls]\nca_file = \"{}\"\ncertificate_file = \"{}\"\nkey_file = \"{}\"\n",
+        file("ca.pem", 0o644),
+        file("cert.pem", 0o644),
+        file("key.pem", 0o600)
+    );
+    crate::setup::engine(&load(&text).unwrap()).unwrap();
+    let complaint = |text: &str| {
+        let error = crate::setup::engine(&load(text).unwrap()).unwrap_err();
+        let text = error.to_string();
+        text.replace(folder.path().to_str().unwrap(), "FOLDER")
+    };
+    let missing = text.replace("ca.pem", "no.pem");
+    insta::assert_snapshot!(complaint(&missing), @"homelab.toml:4: ca_file: FOLDER/no.pem does not exist; expected a file there: create it, or correct the path");
+    file("key.pem", 0o644);
+    insta::assert_snapshot!(complaint(&text), @"homelab.toml:6: key_file: FOLDER/key.pem holds a secret and has mode 0644, so that others can read it; expected 0600: `chmod 600` it");
+}

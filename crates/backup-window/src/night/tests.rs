@@ -6,6 +6,7 @@ mod house;
 use std::time::Duration;
 
 use docker_stacks::ContainerState;
+use docker_stacks::testing::Call;
 use jiff::Timestamp;
 use remote_shutdown::Outcome as ShutdownOutcome;
 use tokio_util::sync::CancellationToken;
@@ -185,4 +186,21 @@ async fn an_outage_that_a_killed_run_left_is_ended_first() {
     assert_eq!(report.exit, Exit::Attention, "{}", ends(&report));
     assert_eq!(house.state_of("wiki"), ContainerState::Running);
     assert_eq!(house.saved(), ["wiki"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_stopped_for_an_engine_whose_volumes_are_elsewhere() {
+    let mut house = House::asleep();
+    house.has_its_engine_elsewhere();
+    house.was_killed_during_an_outage().await;
+    let before = house.calls().len();
+    let report = house.run().await;
+    let record = &report.steps[1];
+    assert_eq!((record.step, record.end), (Step::Stacks, StepEnd::Refused));
+    insta::assert_snapshot!(record.summary, @"nothing was stopped, because the engine at memory runs on another machine, and only the volumes of this one can be copied: run this program on that machine");
+    assert_eq!(report.exit, Exit::Refused);
+    assert_eq!(house.saved(), Vec::<String>::new());
+    // What an earlier run left stopped is started all the same, wherever the engine is.
+    assert_eq!(house.state_of("wiki"), ContainerState::Running);
+    assert_eq!(house.calls()[before..], [Call::Start("wiki".to_owned())]);
 }

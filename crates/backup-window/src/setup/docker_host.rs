@@ -6,21 +6,23 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use backup_store::{OpenOptions, RusticStore, Store, StoreError};
 use docker_stacks::{
-    BollardEngine, Engine, EngineAddress, EngineError, EngineOptions, FileJournal, Journal,
-    OutageOptions, PlanRules, detect_own_container,
+    AddressKind, BollardEngine, ClientCertificate, Engine, EngineAddress, EngineError,
+    EngineOptions, EngineSsh, EngineTls, FileJournal, Journal, OutageOptions, PlanRules,
+    detect_own_container,
 };
 use secrecy::SecretString;
 
 use super::SetupError;
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::mount::{self, Mounted, NotMounted};
 use crate::state::StateDir;
 use crate::step::stacks::{DockerHost, HostView, Permission, StacksOptions};
+use crate::whereabouts::Here;
 
 /// The Docker host and the repository that the configuration describes.
 #[derive(Debug)]
 pub struct ConfiguredHost {
-    engine: EngineAddress,
+    engine: BollardEngine,
     repository: PathBuf,
     mount: PathBuf,
     password: SecretString,
@@ -36,7 +38,7 @@ impl ConfiguredHost {
     pub fn new(config: &Config, state: &StateDir) -> Result<Self, SetupError> {
         let repository = config.repository()?;
         Ok(Self {
-            engine: config.docker().host.clone(),
+            engine: engine(config)?,
             repository: repository.path.clone(),
             mount: repository.mount.clone(),
             password: config.read_secret(&repository.password_file)?,
@@ -63,13 +65,14 @@ impl ConfiguredHost {
             only,
             permission,
             outage: outage_options(config),
+            here: here(config),
         }
     }
 }
 
 /// Only what listens on this machine's file system is certain to see the same files.
 fn host_view(engine: &EngineAddress) -> HostView {
-    if engine.to_string().starts_with("unix://") {
+    if engine.kind() == AddressKind::Unix {
         HostView::ThisMachine
     } else {
         HostView::Unknown
@@ -82,29 +85,77 @@ pub fn outage_options(config: &Config) -> OutageOptions {
     OutageOptions {
         grace: config.docker().stop_timeout,
         healthy_within: config.docker().healthy_within,
+        settle: config.docker().settle,
         ..OutageOptions::default()
     }
 }
 
 /// The engine that the configuration names, which need not be there yet.
-#[must_use]
-pub fn engine(config: &Config) -> BollardEngine {
-    BollardEngine::new(&config.docker().host, EngineOptions::default())
-}
-
-/// Connects to the engine that the configuration names.
 ///
 /// # Errors
-/// When there is none, or it does not answer.
-pub async fn connect_engine(config: &Config) -> Result<BollardEngine, EngineError> {
-    BollardEngine::connect(&config.docker().host, EngineOptions::default()).await
+/// When a file that the configuration names for the way to it cannot be used.
+pub fn engine(config: &Config) -> Result<BollardEngine, SetupError> {
+    let options = engine_options(config)?;
+    Ok(BollardEngine::new(&config.docker().host, options))
+}
+
+/// The files are looked at now, so that a bad one is a complaint about the configuration; what is
+/// in them is read for each connection.
+fn engine_options(config: &Config) -> Result<EngineOptions, ConfigError> {
+    let readable = |file| config.readable_path(file).map(ToOwned::to_owned);
+    let secret = |file| config.secret_path(file).map(ToOwned::to_owned);
+    let mut options = EngineOptions::default();
+    if let Some(tls) = &config.docker().tls {
+        let client = tls.client.as_ref().map(|client| {
+            Ok::<_, ConfigError>(ClientCertificate {
+                certificate_file: readable(&client.certificate_file)?,
+                key_file: secret(&client.key_file)?,
+            })
+        });
+        options.tls = Some(EngineTls {
+            ca_file: readable(&tls.ca_file)?,
+            client: client.transpose()?,
+        });
+    }
+    let ssh = &config.docker().ssh;
+    options.ssh = EngineSsh {
+        key_file: ssh.key_file.as_ref().map(secret).transpose()?,
+        known_hosts_file: ssh.known_hosts.as_ref().map(readable).transpose()?,
+    };
+    Ok(options)
+}
+
+/// What this program knows of the machine that it runs on.
+fn here(config: &Config) -> Here {
+    let read = |path| {
+        let text = std::fs::read_to_string(path).ok()?;
+        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+    };
+    let memory = read("/proc/meminfo").and_then(|text| {
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("MemTotal:"))?;
+        let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        kibibytes.checked_mul(1024)
+    });
+    Here {
+        reached_by: config.docker().host.kind(),
+        machine: read("/proc/sys/kernel/hostname").filter(|_| detect_own_container().is_none()),
+        kernel: read("/proc/sys/kernel/osrelease"),
+        memory_bytes: memory,
+    }
 }
 
 #[async_trait]
 impl DockerHost for ConfiguredHost {
     async fn engine(&self) -> Result<Arc<dyn Engine>, EngineError> {
-        let engine = BollardEngine::connect(&self.engine, EngineOptions::default()).await?;
-        Ok(Arc::new(engine))
+        let version = self.engine.version().await?;
+        tracing::debug!(
+            endpoint = self.engine.endpoint(),
+            version = version.version,
+            "the engine answers"
+        );
+        Ok(Arc::new(self.engine.clone()))
     }
 
     fn check_mount(&self) -> Result<Mounted, NotMounted> {

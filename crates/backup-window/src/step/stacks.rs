@@ -1,7 +1,7 @@
 //! Back up the stacks, group by group: stop, save, start, and see everything run again.
 
 mod definitions;
-mod problems;
+pub(super) mod problems;
 mod running;
 mod saving;
 mod sources;
@@ -12,8 +12,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use backup_store::{Store, StoreError};
 use docker_stacks::{
-    Engine, EngineError, Journal, OutageOptions, Plan, PlanRules, Stack, find_stacks, look_at_host,
-    plan, recover,
+    Container, Engine, EngineError, Journal, OutageOptions, Plan, PlanRules, Service, Stack,
+    find_stacks_in_swarm, look_at_host, plan, recover,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +25,7 @@ use crate::clock::Clock;
 use crate::evidence::Fact;
 use crate::mount::{Mounted, NotMounted};
 use crate::sentence;
+use crate::whereabouts::Here;
 use crate::window::Night;
 
 /// The machine whose stacks are backed up, and the NAS path that they go to.
@@ -89,6 +90,8 @@ pub struct StacksOptions {
     pub permission: Permission,
     /// How containers are stopped and started.
     pub outage: OutageOptions,
+    /// This machine, whose volumes are the only ones that can be copied.
+    pub here: Here,
 }
 
 /// Finds the stacks and decides what is done with each, without touching any.
@@ -99,21 +102,50 @@ pub async fn plan_stacks(
     engine: &dyn Engine,
     options: &StacksOptions,
 ) -> Result<Plan, EngineError> {
-    let stacks = find_stacks(engine.containers().await?);
-    plan_found(engine, &stacks, options).await
+    let found = find(engine, engine.containers().await?).await;
+    let mut plan = plan_found(engine, &found, options).await?;
+    if let Some(why) = options.here.why_not(engine).await? {
+        plan.warnings
+            .push(format!("nothing of this will be backed up: {why}"));
+    }
+    Ok(plan)
+}
+
+/// The stacks, with what could not be asked for.
+struct Found {
+    stacks: Vec<Stack>,
+    warnings: Vec<String>,
+}
+
+/// Finds the stacks of these containers and of the swarm, if the engine manages one. A swarm that
+/// does not answer (most of its managers are away) keeps nobody from backing up the rest.
+async fn find(engine: &dyn Engine, containers: Vec<Container>) -> Found {
+    let (services, warnings) = match engine.services().await {
+        Ok(services) => (services, Vec::new()),
+        Err(error) => {
+            let why = sentence::failed_to(&error);
+            let warning = format!("Swarm stacks are left alone: {why}");
+            (Vec::new(), vec![warning])
+        }
+    };
+    Found {
+        stacks: find_stacks_in_swarm(containers, services),
+        warnings,
+    }
 }
 
 async fn plan_found(
     engine: &dyn Engine,
-    stacks: &[Stack],
+    found: &Found,
     options: &StacksOptions,
 ) -> Result<Plan, EngineError> {
     let volumes = engine.volumes().await?;
     let mut rules = options.rules.clone();
     if options.host_view == HostView::ThisMachine {
-        rules.host = look_at_host(stacks, &volumes).await;
+        rules.host = look_at_host(&found.stacks, &volumes).await;
     }
-    let mut plan = plan(stacks, &volumes, &rules);
+    let mut plan = plan(&found.stacks, &volumes, &rules);
+    plan.warnings.extend(found.warnings.iter().cloned());
     if !options.only.is_empty() {
         // Whole groups: a stack that shares its data cannot be backed up without the others.
         plan.groups.retain(|group| {
@@ -165,6 +197,16 @@ pub async fn run(
     if let Err(error) = finish_earlier_outage(&mut recorder, engine.as_ref(), host, options).await {
         return recorder.end(StepEnd::Failed, error);
     }
+    match options.here.why_not(engine.as_ref()).await {
+        Ok(None) => {}
+        Ok(Some(why)) => {
+            return recorder.end(
+                StepEnd::Refused,
+                format!("nothing was stopped, because {why}"),
+            );
+        }
+        Err(error) => return recorder.end(StepEnd::Failed, sentence::failed_to(&error)),
+    }
     let store = match host.store().await {
         Ok(store) => store,
         Err(error) => return recorder.end(StepEnd::Failed, sentence::failed_to(&error)),
@@ -173,9 +215,11 @@ pub async fn run(
         Ok(containers) => containers,
         Err(error) => return recorder.end(StepEnd::Failed, sentence::failed_to(&error)),
     };
-    let before = Running::of(&containers);
-    let stacks = find_stacks(containers);
-    let plan = match plan_found(engine.as_ref(), &stacks, options).await {
+    let containers_before = containers.clone();
+    let found = find(engine.as_ref(), containers).await;
+    let services = found.stacks.iter().flat_map(|stack| &stack.services);
+    let before = Running::of(&containers_before, services);
+    let plan = match plan_found(engine.as_ref(), &found, options).await {
         Ok(plan) => plan,
         Err(error) => return recorder.end(StepEnd::Failed, sentence::failed_to(&error)),
     };
@@ -195,7 +239,7 @@ pub async fn run(
         night,
         options,
         cancel,
-        stacks: &stacks,
+        stacks: &found.stacks,
         surroundings: &surroundings,
         saved: Vec::new(),
         worst: StepEnd::Done,
@@ -252,9 +296,9 @@ async fn see_everything_run_again(
     engine: &dyn Engine,
     before: &Running,
 ) {
-    match engine.containers().await {
-        Ok(after) => {
-            let missing = before.missing_from(&after);
+    match look_again(engine, before).await {
+        Ok((containers, services)) => {
+            let missing = before.missing_from(&containers, &services);
             if missing.is_empty() {
                 recorder.saw(
                     engine.endpoint(),
@@ -272,6 +316,20 @@ async fn see_everything_run_again(
             sentence::failed_to(&error)
         )),
     }
+}
+
+async fn look_again(
+    engine: &dyn Engine,
+    before: &Running,
+) -> Result<(Vec<Container>, Vec<Service>), EngineError> {
+    let containers = engine.containers().await?;
+    // Where no services were known there is nothing to compare, and perhaps nobody to ask.
+    let services = if before.has_services() {
+        engine.services().await?
+    } else {
+        Vec::new()
+    };
+    Ok((containers, services))
 }
 
 fn summarise(saved: &[SavedStack], failures: &[String], cancelled: bool) -> String {

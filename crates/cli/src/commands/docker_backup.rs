@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::session::Session;
 
 pub(super) use run::recover;
-pub(super) use show_plan::describe as describe_plan;
+pub(super) use show_plan::{connected as connected_engine, describe as describe_plan};
 pub(super) use watch::{Watcher, watch};
 
 /// Back up Docker stacks, and get them back.

@@ -1,62 +1,45 @@
-//! The Docker Engine over its socket, by bollard.
+//! The Docker Engine, by bollard.
 
+mod exec;
 mod raw;
+mod swarm;
 
-use std::time::Duration;
+use std::{collections::HashMap, future::ready, time::Duration};
 
 use async_trait::async_trait;
 use bollard::{
-    API_DEFAULT_VERSION, Docker,
+    Docker,
     errors::Error as BollardError,
     query_parameters::{
-        ListContainersOptionsBuilder, ListImagesOptions, ListVolumesOptions,
+        EventsOptionsBuilder, ListContainersOptionsBuilder, ListImagesOptions, ListVolumesOptions,
         StopContainerOptionsBuilder,
     },
 };
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{
+    StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    Engine, EngineAddress, EngineError, EngineErrorKind, EngineInfo, EngineVersion,
-    INSPECTIONS_AT_ONCE, Stopped, convert,
+    Engine, EngineAddress, EngineError, EngineErrorKind, EngineInfo, EngineOptions, EngineVersion,
+    ExecCommand, ExecEnd, INSPECTIONS_AT_ONCE, Stopped, connection, convert, explain,
 };
-use crate::model::{Container, ContainerId, ContainerState, Image, Network, Volume};
-
-/// bollard's own time limit ends with an answer's first line; ours covers the whole call, so its
-/// own is only kept out of the way.
-const CLIENT_LIMIT_SECONDS: u64 = 24 * 60 * 60;
+use crate::model::{
+    Container, ContainerId, ContainerState, Image, Network, Service, ServiceId, ServiceMode, Volume,
+};
 
 /// How often a container is looked at whose state lags behind.
 const STATE_POLL: Duration = Duration::from_millis(20);
 
+/// How long an engine is given to refuse to tell its events. What it has not refused by then, it is
+/// taken to tell: there is no other sign of it before the first event.
+const EVENTS_REFUSAL: Duration = Duration::from_millis(200);
+
 /// What a process that SIGKILL ended exits with.
 const KILLED_EXIT_CODE: i64 = 128 + 9;
 
-/// How to speak to an engine.
-///
-/// ```
-/// use std::time::Duration;
-///
-/// let options = docker_stacks::EngineOptions::default();
-/// assert_eq!(options.call_deadline, Duration::from_secs(60));
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EngineOptions {
-    /// How long one call may take, 60 s by default; a stop may take its grace time besides.
-    pub call_deadline: Duration,
-}
-
-impl Default for EngineOptions {
-    fn default() -> Self {
-        Self {
-            // An engine whose disk is busy (as it is during a backup) takes its time to start a
-            // container; docker's own command line waits for ever.
-            call_deadline: Duration::from_mins(1),
-        }
-    }
-}
-
-/// A Docker Engine at the end of a Unix socket.
+/// A Docker Engine, wherever it listens; also what speaks its API, such as Podman.
 ///
 /// Requests name no API version, which an engine takes as its own newest one: so engines that
 /// speak nothing newer than 1.41 (Docker 20.10) and engines that refuse everything older than
@@ -121,12 +104,8 @@ impl BollardEngine {
     where
         F: Future<Output = Result<T, BollardError>> + Send,
     {
-        let client = Docker::connect_with_unix(
-            self.address.socket_str(),
-            CLIENT_LIMIT_SECONDS,
-            API_DEFAULT_VERSION,
-        )
-        .map_err(|error| self.explain(operation, error))?;
+        let client = connection::client(&self.address, &self.options)
+            .map_err(|error| self.explain(operation, error))?;
         let deadline = self.options.call_deadline.saturating_add(more);
         match timeout(deadline, ask(client)).await {
             Ok(answer) => answer.map_err(|error| self.explain(operation, error)),
@@ -164,50 +143,7 @@ impl BollardEngine {
 
     /// Puts bollard's error into the words of this crate.
     fn explain(&self, operation: &str, error: BollardError) -> EngineError {
-        let endpoint = self.endpoint();
-        match error {
-            BollardError::DockerResponseServerError {
-                status_code: 404, ..
-            } => EngineError::NotFound {
-                endpoint,
-                operation: operation.to_owned(),
-            },
-            BollardError::DockerResponseServerError {
-                status_code,
-                message,
-            } => EngineError::Refused {
-                endpoint,
-                operation: operation.to_owned(),
-                status: status_code,
-                message: message.trim().to_owned(),
-            },
-            BollardError::SocketNotFoundError(_) => {
-                let source = std::io::Error::from(std::io::ErrorKind::NotFound);
-                EngineError::unreachable(&endpoint, operation, source.into())
-            }
-            BollardError::HyperLegacyError { err } => {
-                if is_not_http(&err) {
-                    EngineError::BadAnswer {
-                        endpoint,
-                        operation: operation.to_owned(),
-                        source: err.into(),
-                    }
-                } else {
-                    EngineError::unreachable(&endpoint, operation, err.into())
-                }
-            }
-            BollardError::IOError { err } => {
-                EngineError::unreachable(&endpoint, operation, err.into())
-            }
-            BollardError::HyperResponseError { err } => {
-                EngineError::unreachable(&endpoint, operation, err.into())
-            }
-            other => EngineError::BadAnswer {
-                endpoint,
-                operation: operation.to_owned(),
-                source: other.into(),
-            },
-        }
+        explain::explain(self.endpoint(), operation, error)
     }
 
     /// The names of what is asked for, in errors: the short identifier is what `docker ps` shows.
@@ -226,18 +162,6 @@ impl BollardEngine {
     }
 }
 
-/// Did something answer that was not HTTP? hyper calls that a parse error, in a private type.
-fn is_not_http(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if error.to_string().contains("invalid HTTP") {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
-}
-
 #[async_trait]
 impl Engine for BollardEngine {
     fn endpoint(&self) -> String {
@@ -250,11 +174,7 @@ impl Engine for BollardEngine {
                 docker.version().await
             })
             .await?;
-        convert::version(version).map_err(|source| EngineError::BadAnswer {
-            endpoint: self.endpoint(),
-            operation: "ask for the version".to_owned(),
-            source: source.into(),
-        })
+        convert::version(version).map_err(|source| self.bad("ask for the version", source))
     }
 
     async fn info(&self) -> Result<EngineInfo, EngineError> {
@@ -282,7 +202,7 @@ impl Engine for BollardEngine {
         });
         let mut containers: Vec<Container> = stream::iter(inspections)
             .buffer_unordered(INSPECTIONS_AT_ONCE)
-            .try_filter_map(|found| std::future::ready(Ok(found)))
+            .try_filter_map(|found| ready(Ok(found)))
             .try_collect()
             .await?;
         containers.sort_by(|a, b| a.name.cmp(&b.name));
@@ -295,11 +215,8 @@ impl Engine for BollardEngine {
                 docker.inspect_container(id.as_str(), None).await
             })
             .await?;
-        convert::container(inspected).map_err(|source| EngineError::BadAnswer {
-            endpoint: self.endpoint(),
-            operation: format!("inspect container {}", id.short()),
-            source: source.into(),
-        })
+        convert::container(inspected)
+            .map_err(|source| self.bad(&format!("inspect container {}", id.short()), source))
     }
 
     async fn volumes(&self) -> Result<Vec<Volume>, EngineError> {
@@ -341,16 +258,9 @@ impl Engine for BollardEngine {
     }
 
     async fn definition(&self, id: &ContainerId) -> Result<serde_json::Value, EngineError> {
-        let answer = self
-            .about("inspect", id, Duration::ZERO, |docker| {
-                raw::inspect(docker, id)
-            })
-            .await?;
-        serde_json::from_slice(&answer).map_err(|source| EngineError::BadAnswer {
-            endpoint: self.endpoint(),
-            operation: format!("inspect container {}", id.short()),
-            source: source.into(),
-        })
+        let operation = format!("inspect container {}", id.short());
+        self.read_raw_one(&operation, "/containers/", id.as_str(), "/json")
+            .await
     }
 
     async fn stop(&self, id: &ContainerId, grace: Duration) -> Result<Stopped, EngineError> {
@@ -412,5 +322,48 @@ impl Engine for BollardEngine {
         .await?;
         self.wait_until(id, "unpause", |state| state != ContainerState::Paused)
             .await
+    }
+
+    async fn exec(&self, id: &ContainerId, command: &ExecCommand) -> Result<ExecEnd, EngineError> {
+        exec::exec(self, id, command).await
+    }
+
+    async fn starts(&self) -> Result<BoxStream<'static, ContainerId>, EngineError> {
+        let filters = HashMap::from([("type", vec!["container"]), ("event", vec!["start"])]);
+        let options = EventsOptionsBuilder::new().filters(&filters).build();
+        // The first event may be long in coming, so that only an error that comes at once is one.
+        let mut events = self
+            .call("watch its events", Duration::ZERO, |docker| async move {
+                Ok(docker.events(Some(options)).boxed())
+            })
+            .await?;
+        let first = tokio::time::timeout(EVENTS_REFUSAL, events.next()).await;
+        let early = match first {
+            Ok(Some(Err(error))) => return Err(self.explain("watch its events", error)),
+            Ok(Some(Ok(event))) => Some(event),
+            Ok(None) | Err(_) => None,
+        };
+        let ids = stream::iter(early.map(Ok))
+            .chain(events)
+            .take_while(|event| ready(event.is_ok()))
+            .filter_map(|event| ready(event.ok().and_then(|event| event.actor?.id)))
+            .map(ContainerId::new);
+        Ok(ids.boxed())
+    }
+
+    async fn services(&self) -> Result<Vec<Service>, EngineError> {
+        self.list_services().await
+    }
+
+    async fn service(&self, id: &ServiceId) -> Result<Service, EngineError> {
+        self.look_at_service(id).await
+    }
+
+    async fn halt_service(&self, id: &ServiceId, was: ServiceMode) -> Result<(), EngineError> {
+        self.halt(id, was).await
+    }
+
+    async fn resume_service(&self, id: &ServiceId, was: ServiceMode) -> Result<(), EngineError> {
+        self.resume(id, was).await
     }
 }

@@ -1,5 +1,7 @@
 //! From the Engine API's answers to the model: no I/O here.
 
+mod swarm;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use bollard::models::{
@@ -18,6 +20,8 @@ use crate::{
     },
     plan::labels,
 };
+
+pub(super) use swarm::Nodes;
 
 /// An answer lacks what every engine sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -198,6 +202,9 @@ fn add_config(container: &mut Container, config: ContainerConfig) {
         config
             .stop_timeout
             .and_then(|seconds| u64::try_from(seconds).ok())
+            // Podman says 0 of each container that came through its compatible API without a time
+            // of its own; whoever means 0 loses nothing but a moment.
+            .filter(|seconds| *seconds > 0)
             .map(Duration::from_secs)
     });
 }

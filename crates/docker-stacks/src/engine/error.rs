@@ -30,6 +30,19 @@ pub enum EngineError {
         /// What the system said.
         source: Source,
     },
+    /// One of the two does not know the other for whom it should be: a host key or a certificate is
+    /// unknown, a login is refused. Nothing was asked.
+    #[error("reach the Docker engine at {endpoint} to {operation}: {hint}")]
+    NotTrusted {
+        /// Where the engine should be.
+        endpoint: String,
+        /// What was to be done.
+        operation: String,
+        /// What to look at.
+        hint: String,
+        /// What TLS or SSH said.
+        source: Source,
+    },
     /// The engine did not answer in time. What was asked of it may still happen.
     #[error(
         "{operation}: the Docker engine at {endpoint} did not answer within {} s",
@@ -43,8 +56,8 @@ pub enum EngineError {
         /// How long it was given.
         deadline: Duration,
     },
-    /// There is no such container.
-    #[error("{operation}: the Docker engine at {endpoint} knows no such container")]
+    /// There is no such container or service.
+    #[error("{operation}: the Docker engine at {endpoint} knows nothing of that name")]
     NotFound {
         /// Where the engine is.
         endpoint: String,
@@ -91,9 +104,11 @@ pub enum EngineError {
 pub enum EngineErrorKind {
     /// Nobody could be spoken to.
     Unreachable,
+    /// One of the two does not know the other for whom it should be.
+    NotTrusted,
     /// No answer in time.
     DeadlinePassed,
-    /// No such container.
+    /// No such container or service.
     NotFound,
     /// The engine will not, or cannot.
     Refused,
@@ -110,6 +125,7 @@ impl EngineError {
     pub fn kind(&self) -> EngineErrorKind {
         match self {
             Self::Unreachable { .. } => EngineErrorKind::Unreachable,
+            Self::NotTrusted { .. } => EngineErrorKind::NotTrusted,
             Self::DeadlinePassed { .. } => EngineErrorKind::DeadlinePassed,
             Self::NotFound { .. } => EngineErrorKind::NotFound,
             Self::Refused { .. } => EngineErrorKind::Refused,
@@ -124,13 +140,29 @@ impl EngineError {
         match self {
             Self::Unreachable { .. } | Self::DeadlinePassed { .. } => true,
             Self::Refused { status, .. } => *status == SERVICE_UNAVAILABLE,
-            Self::NotFound { .. } | Self::BadAnswer { .. } => false,
+            Self::NotTrusted { .. } | Self::NotFound { .. } | Self::BadAnswer { .. } => false,
         }
     }
 
-    /// Says what is wrong with a connection in words that lead somewhere.
-    pub(super) fn unreachable(endpoint: &str, operation: &str, source: Source) -> Self {
-        let hint = match io_kind(&*source) {
+    /// Says what is wrong with a connection in words that lead somewhere: in those of `hint`, or
+    /// else in those that fit what the system said.
+    pub(super) fn unreachable(
+        endpoint: &str,
+        operation: &str,
+        hint: Option<String>,
+        source: Source,
+    ) -> Self {
+        let is_socket = endpoint.starts_with("unix://");
+        let usual = match io_kind(&*source) {
+            Some(io::ErrorKind::ConnectionRefused) if !is_socket => {
+                "nobody listens on that port; is the Docker service running there, and told to listen on it (dockerd --host)?"
+            }
+            Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => {
+                "no way leads to that machine; is it up, and the address right?"
+            }
+            _ if !is_socket => {
+                "no connection, or one that broke; is the name of that machine right, and its Docker service running?"
+            }
             Some(io::ErrorKind::NotFound) => {
                 "there is no such socket; is Docker installed, and its service started (systemctl status docker)?"
             }
@@ -147,7 +179,7 @@ impl EngineError {
         Self::Unreachable {
             endpoint: endpoint.to_owned(),
             operation: operation.to_owned(),
-            hint: hint.to_owned(),
+            hint: hint.unwrap_or_else(|| usual.to_owned()),
             source,
         }
     }
@@ -186,7 +218,7 @@ mod tests {
             (io::ErrorKind::BrokenPipe, "the connection broke"),
         ] {
             let source = Around(io::Error::from(kind));
-            let error = EngineError::unreachable("unix:///d.sock", "list", Box::new(source));
+            let error = EngineError::unreachable("unix:///d.sock", "list", None, Box::new(source));
             assert!(error.to_string().contains(hint), "{error}");
             assert!(error.to_string().contains("unix:///d.sock"), "{error}");
             assert!(!error.to_string().contains("Connect)"), "{error}");

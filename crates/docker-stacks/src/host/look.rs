@@ -12,7 +12,7 @@ use std::{
 use super::{FileKind, HostFacts, Seen};
 use crate::{
     find::Stack,
-    model::{MountKind, Volume},
+    model::{MountKind, ServiceMount, Volume},
 };
 
 /// How long to look. A file system of this machine that takes longer does not answer at all.
@@ -67,12 +67,23 @@ fn paths_of_interest(stacks: &[Stack], volumes: &[Volume]) -> Vec<PathBuf> {
     let binds = containers
         .flat_map(|container| &container.mounts)
         .filter(|mount| mount.kind == MountKind::Bind)
-        .map(|mount| crate::plan::normal(&mount.source));
-    let devices = volumes
+        .map(|mount| mount.source.as_path());
+    let of_services: Vec<&ServiceMount> = stacks
         .iter()
-        .filter_map(|volume| volume.options.get("device"))
+        .flat_map(|stack| &stack.services)
+        .flat_map(|service| &service.mounts)
+        .collect();
+    let binds_of_services = of_services
+        .iter()
+        .filter(|mount| mount.kind == "bind")
+        .map(|mount| Path::new(&mount.source));
+    let options = volumes.iter().map(|volume| &volume.options);
+    let devices = options
+        .chain(of_services.iter().map(|mount| &mount.driver_options))
+        .filter_map(|options| options.get("device"))
         .map(|device| crate::plan::normal(device.as_ref()))
         .filter(|device| device.is_absolute());
+    let binds = binds.chain(binds_of_services).map(crate::plan::normal);
     let mut paths: Vec<PathBuf> = binds.chain(devices).collect();
     paths.sort();
     paths.dedup();

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::find::SWARM_SERVICE;
+
 use super::{Attachment, ContainerId, ContainerKey, ContainerRef, Mount, seconds};
 
 /// A container, as it was when the engine was asked.
@@ -105,6 +107,12 @@ impl Container {
     #[must_use]
     pub fn label(&self, key: &str) -> Option<&str> {
         self.labels.get(key).map(String::as_str)
+    }
+
+    /// It was made for a task of a Swarm service, and is replaced by the swarm when it ends.
+    #[must_use]
+    pub fn is_task(&self) -> bool {
+        self.labels.contains_key(SWARM_SERVICE)
     }
 
     /// The containers in whose namespaces it lives, and what it shares with each: without them it

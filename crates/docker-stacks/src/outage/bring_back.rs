@@ -1,146 +1,29 @@
 //! Starting again what ran before, and watching until it does.
 
 mod judge;
+mod order;
+mod slot;
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::{ContainerReport, OutageOptions, StartEnd, StopEnd, explain};
+use super::{OutageOptions, StartEnd, explain};
 use crate::{
-    engine::{Engine, EngineError, EngineErrorKind, Stopped},
-    journal::{RecordedContainer, Was},
-    model::{Container, ContainerRef, ContainerState},
+    engine::{Engine, EngineError, EngineErrorKind},
+    journal::Was,
+    model::{Container, ContainerState},
 };
 use judge::{Look, judge};
 
-/// How long an engine may take to kill what did not stop in its grace time.
-const KILL_MARGIN: Duration = Duration::from_secs(5);
-
-/// How long the others wait, in a recovery, for a container whose stop may be under way. Nearly all
-/// stops are over by then. It may also be that no stop was asked for: then the others must not stay
-/// down for the whole of a grace time, and the one that was waited for runs in any case.
-const FALL_PATIENCE: Duration = Duration::from_secs(3);
+pub(super) use slot::{KILL_MARGIN, Slot};
 
 /// How much longer than the first the longest pause between two attempts is.
 const LONGEST_PAUSE_FACTOR: u32 = 16;
 
-/// A container's way through an outage.
-#[derive(Debug)]
-pub(super) struct Slot {
-    record: RecordedContainer,
-    /// The container as it is now: recreated ones have another identifier.
-    container: ContainerRef,
-    stop: StopEnd,
-    down_since: Option<Instant>,
-    /// Until then, a stop that was asked for may still take effect.
-    may_fall_until: Option<Instant>,
-    /// From then on, the others no longer wait for it: whether a stop was asked for is not known.
-    give_way_at: Option<Instant>,
-    start_asked: bool,
-    up_at: Option<Instant>,
-    attempts: u32,
-    disturbed: bool,
-    end: Option<StartEnd>,
-}
-
-impl Slot {
-    pub(super) fn new(record: RecordedContainer) -> Self {
-        Self {
-            container: record.container.clone(),
-            record,
-            stop: StopEnd::NotAsked,
-            down_since: None,
-            may_fall_until: None,
-            give_way_at: None,
-            start_asked: false,
-            up_at: None,
-            attempts: 0,
-            disturbed: false,
-            end: None,
-        }
-    }
-
-    pub(super) fn record(&self) -> &RecordedContainer {
-        &self.record
-    }
-
-    pub(super) fn up_at(&self) -> Option<Instant> {
-        self.up_at
-    }
-
-    pub(super) fn was_asked_to_stop(&self) -> bool {
-        self.down_since.is_some()
-    }
-
-    pub(super) fn stop_begins(&mut self) {
-        self.down_since = Some(Instant::now());
-    }
-
-    pub(super) fn stop_ended(&mut self, end: StopEnd) {
-        if let StopEnd::Failed { .. } = end {
-            self.expect_fall();
-        }
-        self.stop = end;
-    }
-
-    /// A stop may be under way of which the end was not seen.
-    fn expect_fall(&mut self) {
-        self.may_fall_until = Some(Instant::now() + self.record.grace + KILL_MARGIN);
-    }
-
-    /// The same, when it is not even known whether the stop was asked for.
-    fn suspect_fall(&mut self) {
-        self.expect_fall();
-        self.give_way_at = Some(Instant::now() + FALL_PATIENCE);
-    }
-
-    /// Whether the others no longer wait for it; asked until it is, and then never again.
-    fn gives_way(&mut self) -> bool {
-        let due = |at: &mut Instant| Instant::now() >= *at;
-        self.give_way_at.take_if(due).is_some()
-    }
-
-    /// What must still be started, if it does not run. What was deleted is not: nobody could.
-    pub(super) fn still_owed(&self) -> Option<RecordedContainer> {
-        matches!(self.end, Some(StartEnd::Failed { .. })).then(|| RecordedContainer {
-            container: self.container.clone(),
-            ..self.record.clone()
-        })
-    }
-
-    pub(super) fn report(&self) -> ContainerReport {
-        let start = self.end.clone().unwrap_or_else(|| StartEnd::Failed {
-            why: "nobody looked whether it runs".to_owned(),
-        });
-        let runs = start.why_not_running().is_none();
-        ContainerReport {
-            container: self.container.clone(),
-            was: self.record.was,
-            stop: self.stop.clone(),
-            downtime: match (self.down_since, self.up_at) {
-                (Some(down), Some(up)) if runs => Some(up.saturating_duration_since(down)),
-                _ => None,
-            },
-            start,
-            disturbed: self.disturbed,
-        }
-    }
-
-    /// Notes who started the container, on the first look after the work.
-    fn note_disturbance(&mut self, now: &Container) {
-        let stopped = matches!(
-            self.stop,
-            StopEnd::Stopped(Stopped::Clean { .. } | Stopped::Killed)
-        );
-        if stopped
-            && !self.start_asked
-            && (now.state.is_active() || now.started_at != self.record.started_at)
-        {
-            self.disturbed = true;
-        }
-    }
-}
+/// How often a container is restarted because what it lives in was: more often would be a quarrel
+/// between two containers that nobody wins.
+const MOST_RESTARTS: u32 = 2;
 
 /// What one attempt to raise a container came to.
 enum Raise {
@@ -150,12 +33,20 @@ enum Raise {
     Gone,
 }
 
+/// An engine that cannot be spoken to.
+#[derive(Debug, Clone, Copy)]
+struct Away {
+    since: Instant,
+    /// How long to wait before it is asked again.
+    pause: Duration,
+}
+
 /// Starts containers and watches them, with one engine's absence counted once for all of them.
 #[derive(Debug)]
 pub(super) struct BringBack<'a> {
     engine: &'a dyn Engine,
     options: &'a OutageOptions,
-    away_since: Option<Instant>,
+    away: Option<Away>,
 }
 
 impl<'a> BringBack<'a> {
@@ -163,49 +54,89 @@ impl<'a> BringBack<'a> {
         Self {
             engine,
             options,
-            away_since: None,
+            away: None,
         }
     }
 
-    /// Starts what must run, in the reverse of the given order, and sees how it fares. Afterwards
-    /// every slot has its end.
+    /// Starts what must run, in the reverse of the given order, each when what it needs is there,
+    /// and sees how it fares. Afterwards every slot has its end.
     pub(super) async fn bring_back(&mut self, slots: &mut [Slot]) {
-        for slot in slots.iter_mut().rev() {
-            self.raise(slot).await;
-        }
-        // Those that gave way to the others.
-        let left = |slot: &&mut Slot| slot.up_at.is_none() && slot.end.is_none();
-        for slot in slots.iter_mut().rev().filter(left) {
-            self.raise(slot).await;
-        }
+        order::mark_jobs(slots);
         loop {
-            let mut waiting = false;
-            for slot in slots.iter_mut().rev().filter(|slot| slot.end.is_none()) {
-                self.watch(slot).await;
-                waiting |= slot.end.is_none();
-            }
-            if !waiting {
-                break;
-            }
-            sleep(self.options.poll).await;
-        }
-        for slot in slots.iter_mut() {
-            if slot.record.was == Was::Paused && slot.end == Some(StartEnd::Running) {
+            self.until_all_have_an_end(slots).await;
+            let cut_off =
+                order::cut_off(slots).filter(|&index| slots[index].restarts < MOST_RESTARTS);
+            let to_pause = |slot: &&mut Slot| {
+                slot.record.was == Was::Paused && slot.end == Some(StartEnd::Running)
+            };
+            if let Some(index) = cut_off {
+                self.stop_again(&mut slots[index]).await;
+            } else if let Some(slot) = slots.iter_mut().find(to_pause) {
                 self.pause(slot).await;
+            } else {
+                return;
             }
         }
+    }
+
+    async fn until_all_have_an_end(&mut self, slots: &mut [Slot]) {
+        loop {
+            for index in (0..slots.len()).rev() {
+                if slots[index].end.is_some() {
+                    continue;
+                }
+                if slots[index].is_up() {
+                    self.watch(&mut slots[index]).await;
+                } else if slots[index].is_due() && order::may_start(slots, index) {
+                    self.raise(&mut slots[index]).await;
+                }
+                if self.away.is_some() && slots[index].end.is_none() {
+                    break;
+                }
+            }
+            if slots.iter().all(|slot| slot.end.is_some()) {
+                return;
+            }
+            self.wait(slots).await;
+        }
+    }
+
+    /// Waits until there is something to look at, or to try again.
+    async fn wait(&self, slots: &mut [Slot]) {
+        if let Some(away) = self.away {
+            sleep(away.pause).await;
+            for slot in slots {
+                slot.was_out_of_sight(away.pause);
+            }
+            return;
+        }
+        let now = Instant::now();
+        let looks = slots
+            .iter()
+            .any(|slot| slot.end.is_none() && slot.is_up())
+            .then_some(self.options.poll);
+        let attempts = slots
+            .iter()
+            .filter(|slot| slot.end.is_none() && !slot.is_up())
+            .filter_map(|slot| slot.retry_at)
+            .map(|at| at.saturating_duration_since(now))
+            .filter(|due| !due.is_zero());
+        // With neither, somebody waits for one whose stop may be under way.
+        let next = attempts.chain(looks).min().unwrap_or(self.options.poll);
+        sleep(next).await;
     }
 
     /// Finds the container whose stop may have been under way when the process that asked for it
     /// died: an engine goes on with it, so that a container which runs now may not in a moment.
     ///
     /// Containers are stopped one after the other, so it is the first that still runs; unless it
-    /// was started since, in which case the process died while it started them again.
+    /// was started since, in which case the process died while it started them again, or is paused,
+    /// in which case it was not even let go on to be stopped.
     pub(super) async fn expect_last_stop(&mut self, slots: &mut [Slot]) {
         for slot in slots {
             let looked = loop {
                 match self.engine.container(&slot.container.id).await {
-                    Err(error) if error.is_away() && self.may_try_again(slot, &error) => {
+                    Err(error) if error.is_away() && !self.is_away_too_long() => {
                         sleep(self.options.retry_pause).await;
                     }
                     looked => break looked,
@@ -213,9 +144,10 @@ impl<'a> BringBack<'a> {
             };
             // One that is gone, or cannot be looked at, is dealt with when it is to be started.
             let Ok(now) = looked else { continue };
-            self.away_since = None;
+            self.away = None;
             if now.state.is_active() {
-                if now.started_at == slot.record.started_at {
+                let untouched = now.started_at == slot.record.started_at;
+                if untouched && now.state != ContainerState::Paused {
                     slot.suspect_fall();
                 }
                 return;
@@ -223,44 +155,22 @@ impl<'a> BringBack<'a> {
         }
     }
 
-    /// Starts one container, as often as it takes or is allowed. Leaves without an end, and not
-    /// up, the one that gives way to the others.
+    /// Tries once to raise a container.
     async fn raise(&mut self, slot: &mut Slot) {
-        let mut pause = self.options.retry_pause;
-        loop {
-            match self.try_raise(slot).await {
-                Ok(Raise::Up) => {
-                    self.away_since = None;
-                    return;
-                }
-                Ok(Raise::Gone) => {
-                    slot.end = Some(StartEnd::Gone);
-                    return;
-                }
-                Ok(Raise::MayFall) => {
-                    self.away_since = None;
-                    if slot.gives_way() {
-                        return;
-                    }
-                    sleep(self.options.poll).await;
-                    continue;
-                }
-                Err(error) => {
-                    if !self.may_try_again(slot, &error) {
-                        slot.end = Some(StartEnd::Failed {
-                            why: format!("failed to {}", explain(&error)),
-                        });
-                        return;
-                    }
-                    tracing::warn!(
-                        container = %slot.container,
-                        why = explain(&error),
-                        "not started, trying again"
-                    );
-                }
+        match self.try_raise(slot).await {
+            Ok(Raise::Up) => {
+                self.away = None;
+                slot.came_up();
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(self.options.retry_pause * LONGEST_PAUSE_FACTOR);
+            Ok(Raise::Gone) => {
+                self.away = None;
+                slot.end = Some(StartEnd::Gone);
+            }
+            Ok(Raise::MayFall) => {
+                self.away = None;
+                slot.retry_at = Some(Instant::now() + self.options.poll);
+            }
+            Err(error) => self.failed(slot, &error, "failed to"),
         }
     }
 
@@ -279,16 +189,20 @@ impl<'a> BringBack<'a> {
             }
             found => found?,
         };
+        slot.note(&now);
         slot.note_disturbance(&now);
         let id = &slot.container.id;
         match now.state {
-            ContainerState::Paused if slot.record.was == Was::Paused => {}
-            ContainerState::Paused => self.engine.unpause(id).await?,
-            ContainerState::Running | ContainerState::Restarting => {
-                if slot
-                    .may_fall_until
-                    .is_some_and(|until| Instant::now() < until)
-                {
+            ContainerState::Paused if slot.record.was != Was::Paused => {
+                self.engine.unpause(id).await?;
+            }
+            ContainerState::Running | ContainerState::Restarting | ContainerState::Paused => {
+                if slot.may_fall() {
+                    // As it was before, whether its stop comes or not.
+                    let to_pause = slot.record.was == Was::Paused && slot.gives_way();
+                    if to_pause && now.state == ContainerState::Running {
+                        self.engine.pause(id).await?;
+                    }
                     return Ok(Raise::MayFall);
                 }
                 slot.may_fall_until = None;
@@ -298,11 +212,8 @@ impl<'a> BringBack<'a> {
                 slot.start_asked = true;
                 self.engine.start(id).await?;
                 tracing::info!(container = %slot.container, "started");
-                slot.up_at = Some(Instant::now());
             }
         }
-        // What nobody had to start has been up all the time, as far as can be said.
-        slot.up_at.get_or_insert_with(Instant::now);
         Ok(Raise::Up)
     }
 
@@ -313,41 +224,67 @@ impl<'a> BringBack<'a> {
             .find(|container| slot.record.is_replaced_by(container)))
     }
 
-    /// Counts a failure, and says whether another attempt is due.
-    fn may_try_again(&mut self, slot: &mut Slot, error: &EngineError) -> bool {
-        if error.is_away() {
-            let since = *self.away_since.get_or_insert_with(Instant::now);
-            since.elapsed() < self.options.engine_away
+    /// Counts an error, and sets when the next attempt is due, or that there is none.
+    fn failed(&mut self, slot: &mut Slot, error: &EngineError, what: &str) {
+        let why = || format!("{what} {}", explain(error));
+        // An engine that does not answer in time may do so for another container.
+        let nobody_there = error.is_away() && error.kind() != EngineErrorKind::DeadlinePassed;
+        if nobody_there {
+            if self.is_away_too_long() {
+                slot.end = Some(StartEnd::Failed { why: why() });
+                return;
+            }
         } else {
-            self.away_since = None;
+            self.away = None;
             slot.attempts += 1;
-            slot.attempts < self.options.start_attempts
+            if slot.attempts >= self.options.start_attempts {
+                slot.end = Some(StartEnd::Failed { why: why() });
+                return;
+            }
+            slot.retry_at = Some(Instant::now() + self.pause_after(slot.attempts));
         }
+        tracing::warn!(container = %slot.container, why = why(), "trying again");
     }
 
-    /// Looks at one container once, and raises it if it fell.
+    /// Twice as long after each attempt, up to a limit.
+    fn pause_after(&self, attempts: u32) -> Duration {
+        let factor = 1_u32.checked_shl(attempts.saturating_sub(1));
+        let factor = factor.unwrap_or(LONGEST_PAUSE_FACTOR);
+        self.options.retry_pause * factor.clamp(1, LONGEST_PAUSE_FACTOR)
+    }
+
+    /// Counts that nobody could be spoken to.
+    fn is_away_too_long(&mut self) -> bool {
+        let longest = self.options.retry_pause * LONGEST_PAUSE_FACTOR;
+        let away = self.away.map_or(
+            Away {
+                since: Instant::now(),
+                pause: self.options.retry_pause,
+            },
+            |before| Away {
+                pause: (before.pause * 2).min(longest),
+                ..before
+            },
+        );
+        self.away = Some(away);
+        away.since.elapsed() >= self.options.engine_away
+    }
+
+    /// Looks at one container that came up.
     async fn watch(&mut self, slot: &mut Slot) {
         let looked = match self.engine.container(&slot.container.id).await {
             Ok(now) => {
-                self.away_since = None;
+                self.away = None;
+                slot.note(&now);
                 judge(&now, slot, self.options)
             }
             Err(error) if error.kind() == EngineErrorKind::NotFound => {
                 Look::Fallen("it was deleted after its start".to_owned())
             }
             Err(error) => {
-                if self.may_try_again(slot, &error) {
-                    // An engine's absence is not its containers' fault: it does not count.
-                    slot.up_at = slot.up_at.map(|at| at + self.options.poll);
-                    Look::Wait
-                } else {
-                    Look::Done(StartEnd::Failed {
-                        why: format!(
-                            "it was started, but whether it runs is unknown: failed to {}",
-                            explain(&error)
-                        ),
-                    })
-                }
+                let what = "it was started, but whether it runs is unknown: failed to";
+                self.failed(slot, &error, what);
+                return;
             }
         };
         match looked {
@@ -357,8 +294,7 @@ impl<'a> BringBack<'a> {
                 slot.attempts += 1;
                 if slot.attempts < self.options.start_attempts {
                     tracing::warn!(container = %slot.container, why, "fallen, starting it again");
-                    sleep(self.options.retry_pause).await;
-                    self.raise(slot).await;
+                    slot.fell(self.options.retry_pause);
                 } else {
                     slot.end = Some(StartEnd::Failed { why });
                 }
@@ -366,22 +302,74 @@ impl<'a> BringBack<'a> {
         }
     }
 
-    /// Pauses what was paused. It runs in any case, so what fails here is no failure of the start.
-    async fn pause(&self, slot: &mut Slot) {
-        let id = &slot.container.id;
-        let paused = match self.engine.container(id).await {
-            Ok(now) if now.state == ContainerState::Paused => Ok(()),
-            Ok(_) => self.engine.pause(id).await,
-            Err(error) => Err(error),
-        };
-        slot.end = Some(match paused {
-            Ok(()) => StartEnd::PausedAgain,
-            Err(error) => StartEnd::Unhealthy {
-                why: format!(
-                    "it was paused before, and runs now: failed to {}",
-                    explain(&error)
-                ),
-            },
+    /// Stops a container that is to start again, because it lives in what was restarted after it.
+    async fn stop_again(&self, slot: &mut Slot) {
+        tracing::warn!(container = %slot.container, "cut off by another's restart, restarting it");
+        slot.restarts += 1;
+        match self
+            .engine
+            .stop(&slot.container.id, slot.record.grace)
+            .await
+        {
+            Ok(_) => slot.fell(Duration::ZERO),
+            Err(error) => {
+                slot.restarts = MOST_RESTARTS;
+                slot.end = Some(StartEnd::Unhealthy {
+                    why: format!(
+                        "it lives in a container that was restarted after it, and could not be \
+                         restarted itself: failed to {}",
+                        explain(&error)
+                    ),
+                });
+            }
+        }
+    }
+
+    /// Pauses what was paused, or finds out that it does not run after all. Otherwise it runs, so
+    /// that what fails here is no failure of the start.
+    async fn pause(&mut self, slot: &mut Slot) {
+        let mut attempts = 0;
+        slot.end = Some(loop {
+            let error = match self.try_pause(slot).await {
+                Ok(true) => break StartEnd::PausedAgain,
+                Ok(false) => {
+                    slot.attempts += 1;
+                    if slot.attempts < self.options.start_attempts {
+                        slot.fell(self.options.retry_pause);
+                        return;
+                    }
+                    let why = "it ended before it could be paused again".to_owned();
+                    break StartEnd::Failed { why };
+                }
+                Err(error) => error,
+            };
+            let pause = if error.is_away() && !self.is_away_too_long() {
+                self.away.map(|away| away.pause)
+            } else {
+                attempts += 1;
+                (attempts < self.options.start_attempts).then(|| self.pause_after(attempts))
+            };
+            let Some(pause) = pause else {
+                break StartEnd::Unhealthy {
+                    why: format!(
+                        "it was paused before, and runs now: failed to {}",
+                        explain(&error)
+                    ),
+                };
+            };
+            sleep(pause).await;
         });
+    }
+
+    /// Says whether it is paused now; it is not if it does not run.
+    async fn try_pause(&mut self, slot: &Slot) -> Result<bool, EngineError> {
+        let id = &slot.container.id;
+        let state = self.engine.container(id).await?.state;
+        self.away = None;
+        match state {
+            ContainerState::Paused => Ok(true),
+            state if state.is_active() => self.engine.pause(id).await.map(|()| true),
+            _ => Ok(false),
+        }
     }
 }

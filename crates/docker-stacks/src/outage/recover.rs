@@ -4,10 +4,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    ContainerReport, NotRunning, OutageOptions,
+    ContainerReport, HookReport, NotRunning, OutageOptions, ServiceReport,
     bring_back::{BringBack, Slot},
-    close, explain,
+    close, hooks,
     report::not_running,
+    services::{self, ServiceSlot},
 };
 use crate::{
     engine::Engine,
@@ -34,8 +35,12 @@ pub struct RecoveryReport {
     pub stacks: Vec<StackName>,
     /// What became of each container. Nothing is known of how it was stopped.
     pub containers: Vec<ContainerReport>,
+    /// What became of each service.
+    pub services: Vec<ServiceReport>,
     /// What ran before and does not run now.
     pub not_running: Vec<NotRunning>,
+    /// What came of the commands that containers were owed.
+    pub hooks: Vec<HookReport>,
     /// What else somebody should look at.
     pub warnings: Vec<String>,
 }
@@ -71,7 +76,8 @@ pub enum RecoverError {
 ///
 /// Calls may be repeated, and a recovery that dies is recovered by the next: the record stays until
 /// everything in it runs, or is known to be deleted. A container that was recreated meanwhile is
-/// found by its place in its project, or by its name. An engine that is away, as at boot, is waited
+/// found by its place in its project, or by its name. Commands that containers are owed after their
+/// start are run; one that was under way when the process died is run again. An engine that is away, as at boot, is waited
 /// for as long as [`OutageOptions::engine_away`] says.
 ///
 /// Nothing must be under way on the same journal.
@@ -113,27 +119,27 @@ pub async fn recover(
         .map(Slot::new)
         .collect();
     let mut bring_back = BringBack::new(engine, options);
+    let mut halted: Vec<ServiceSlot> = std::mem::take(&mut record.services)
+        .into_iter()
+        .map(ServiceSlot::recovered)
+        .collect();
     bring_back.expect_last_stop(&mut slots).await;
-    bring_back.bring_back(&mut slots).await;
+    tokio::join!(
+        services::resume_all(engine, &mut halted, options),
+        bring_back.bring_back(&mut slots),
+    );
 
-    let report = |warnings| {
-        let containers: Vec<_> = slots.iter().map(Slot::report).collect();
-        RecoveryReport {
-            begun_at: record.begun_at,
-            stacks: record.stacks.clone(),
-            not_running: not_running(&containers),
-            containers,
-            warnings,
-        }
-    };
-    let report = report(Vec::new());
-    let warnings = if slots.is_empty() {
-        match journal.clear().await {
-            Ok(()) => Vec::new(),
-            Err(error) => vec![format!("failed to {}", explain(&error))],
-        }
-    } else {
-        close(journal, Some(record), &slots).await
-    };
-    Ok(Some(RecoveryReport { warnings, ..report }))
+    let owed = std::mem::take(&mut record.hooks);
+    let (hooks, owed) = hooks::run_after(engine, &owed, &slots).await;
+    let containers: Vec<_> = slots.iter().map(Slot::report).collect();
+    let services: Vec<_> = halted.iter().map(ServiceSlot::report).collect();
+    Ok(Some(RecoveryReport {
+        begun_at: record.begun_at,
+        stacks: record.stacks.clone(),
+        not_running: not_running(&containers, &services),
+        containers,
+        services,
+        hooks,
+        warnings: close(journal, record, (&slots, &halted), owed).await,
+    }))
 }

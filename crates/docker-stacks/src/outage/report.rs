@@ -5,11 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::bring_back::Slot;
+use super::{HookReport, bring_back::Slot, services::ServiceSlot};
 use crate::{
     engine::Stopped,
     journal::Was,
-    model::{ContainerRef, StackName, seconds},
+    model::{ContainerRef, ServiceMode, ServiceRef, StackName, seconds},
 };
 
 /// What happened in an outage.
@@ -35,8 +35,15 @@ pub struct OutageReport<T> {
     pub work: WorkEnd<T>,
     /// What happened to each container, in the order in which they were stopped.
     pub containers: Vec<ContainerReport>,
+    /// What happened to each service, in the order in which they were halted.
+    pub services: Vec<ServiceReport>,
     /// What ran before and does not run now.
     pub not_running: Vec<NotRunning>,
+    /// What came of the commands that were run in containers.
+    pub hooks: Vec<HookReport>,
+    /// Containers, not of those that were stopped, that something else started during the work and
+    /// that may have written to what was copied.
+    pub others_started: Vec<ContainerRef>,
     /// What else somebody should look at.
     pub warnings: Vec<String>,
 }
@@ -94,6 +101,42 @@ pub struct ContainerReport {
     pub disturbed: bool,
 }
 
+/// What happened to one service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ServiceReport {
+    /// Which service; after it was deployed again, the one in its place.
+    pub service: ServiceRef,
+    /// How many tasks it was to have before, and where.
+    pub was: ServiceMode,
+    /// How its halt ended.
+    pub halt: HaltEnd,
+    /// How it fared after it was resumed: it runs if as many tasks run as before.
+    pub start: StartEnd,
+    /// From its halt until as many tasks ran as before; nothing if it was not halted, or they do
+    /// not run.
+    #[serde(with = "seconds::option", rename = "downtime_seconds")]
+    pub downtime: Option<Duration>,
+    /// Somebody else resumed it during the outage: what was copied may have changed meanwhile.
+    pub disturbed: bool,
+}
+
+/// How a service's halt ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HaltEnd {
+    /// It was not asked for, or nobody waited for it.
+    NotAsked,
+    /// All its tasks ended within their grace time.
+    Ended,
+    /// All its tasks ended, but only after their grace time, and so may have been killed.
+    MayBeKilled,
+    /// It could not be halted, or that is not known.
+    Failed {
+        /// Why.
+        why: String,
+    },
+}
+
 /// How a container's stop ended.
 ///
 /// ```
@@ -141,6 +184,8 @@ pub enum StartEnd {
         /// What is wrong.
         why: String,
     },
+    /// It was started, did its work, and ended with code 0, which others had to wait for.
+    Completed,
     /// It was started and paused again, as it was before.
     PausedAgain,
     /// It does not run.
@@ -165,25 +210,63 @@ pub enum StartEnd {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NotRunning {
-    /// Which container.
-    pub container: ContainerRef,
+    /// Which container or service.
+    #[serde(flatten)]
+    pub what: Missing,
     /// Why it does not run.
     pub why: String,
+}
+
+/// A container or a service that does not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Missing {
+    /// A container.
+    Container(ContainerRef),
+    /// A service: fewer of its tasks run than before.
+    Service(ServiceRef),
+}
+
+impl Missing {
+    /// What people know it by.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Container(container) => &container.name,
+            Self::Service(service) => &service.name,
+        }
+    }
+
+    /// The command that shows more.
+    #[must_use]
+    pub fn look_at(&self) -> String {
+        match self {
+            Self::Container(container) => format!("docker logs {}", container.name),
+            Self::Service(service) => format!("docker service ps --no-trunc {}", service.name),
+        }
+    }
 }
 
 impl StartEnd {
     /// It does what it did before, as far as can be known.
     #[must_use]
     pub fn is_well(&self) -> bool {
-        matches!(self, Self::Running | Self::Healthy | Self::PausedAgain)
+        matches!(
+            self,
+            Self::Running | Self::Healthy | Self::Completed | Self::PausedAgain
+        )
     }
 
     /// Why it does not run, if it does not.
     pub(super) fn why_not_running(&self) -> Option<&str> {
         match self {
             Self::Failed { why } => Some(why),
-            Self::Gone => Some("it was deleted, and no container took its place"),
-            Self::Running | Self::Healthy | Self::Unhealthy { .. } | Self::PausedAgain => None,
+            Self::Gone => Some("it was deleted, and nothing took its place"),
+            Self::Running
+            | Self::Healthy
+            | Self::Unhealthy { .. }
+            | Self::Completed
+            | Self::PausedAgain => None,
         }
     }
 }
@@ -197,7 +280,10 @@ impl<T> OutageReport<T> {
             outage: Duration::ZERO,
             work: WorkEnd::NotRun { why },
             containers: Vec::new(),
+            services: Vec::new(),
             not_running: Vec::new(),
+            hooks: Vec::new(),
+            others_started: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -207,17 +293,21 @@ impl<T> OutageReport<T> {
         begun_at: Timestamp,
         outage: Duration,
         work: WorkEnd<T>,
-        slots: &[Slot],
+        (slots, services): (&[Slot], &[ServiceSlot]),
         warnings: Vec<String>,
     ) -> Self {
         let containers: Vec<_> = slots.iter().map(Slot::report).collect();
+        let services: Vec<_> = services.iter().map(ServiceSlot::report).collect();
         Self {
             stacks,
             begun_at,
             outage,
             work,
-            not_running: not_running(&containers),
+            not_running: not_running(&containers, &services),
             containers,
+            hooks: Vec::new(),
+            others_started: Vec::new(),
+            services,
             warnings,
         }
     }
@@ -235,7 +325,14 @@ impl<T> OutageReport<T> {
             .filter(|container| matches!(container.start, StartEnd::Unhealthy { .. }))
     }
 
-    /// The containers that somebody else started while the work was done.
+    /// What was copied may have changed meanwhile: something else started a container of the group,
+    /// or another on the same data.
+    #[must_use]
+    pub fn is_disturbed(&self) -> bool {
+        self.disturbed().next().is_some() || !self.others_started.is_empty()
+    }
+
+    /// The containers of the group that something else started while the work was done.
     pub fn disturbed(&self) -> impl Iterator<Item = &ContainerReport> {
         self.containers
             .iter()
@@ -243,14 +340,23 @@ impl<T> OutageReport<T> {
     }
 }
 
-pub(super) fn not_running(containers: &[ContainerReport]) -> Vec<NotRunning> {
+pub(super) fn not_running(
+    containers: &[ContainerReport],
+    services: &[ServiceReport],
+) -> Vec<NotRunning> {
+    let containers = containers.iter().map(|report| {
+        let what = Missing::Container(report.container.clone());
+        (what, &report.start)
+    });
+    let services = services.iter().map(|report| {
+        let what = Missing::Service(report.service.clone());
+        (what, &report.start)
+    });
     containers
-        .iter()
-        .filter_map(|report| {
-            Some(NotRunning {
-                container: report.container.clone(),
-                why: report.start.why_not_running()?.to_owned(),
-            })
+        .chain(services)
+        .filter_map(|(what, start)| {
+            let why = start.why_not_running()?.to_owned();
+            Some(NotRunning { what, why })
         })
         .collect()
 }

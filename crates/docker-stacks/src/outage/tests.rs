@@ -1,5 +1,10 @@
+mod disturbances;
 mod ends;
+mod hooks;
+mod matrix;
+mod order;
 mod recovery;
+mod services;
 mod starts;
 
 use std::{
@@ -15,10 +20,12 @@ use super::*;
 use crate::{
     engine::Stopped,
     find::find_stacks,
+    model::Container,
     model::ContainerState,
     plan::{PlanRules, plan},
     testing::{
-        Behaviour, Call, HealthBehaviour, MemoryEngine, MemoryJournal, bind, container, in_project,
+        Behaviour, Call, ExecBehaviour, HealthBehaviour, MemoryEngine, MemoryJournal, bind,
+        container, depending_on, in_network_of, in_project,
     },
 };
 
@@ -34,13 +41,26 @@ struct Lab {
 
 impl Lab {
     fn new() -> Self {
-        let lab = Self {
+        let lab = Self::empty();
+        for name in ["a", "b", "c"] {
+            lab.add(name, ContainerState::Running, Behaviour::default());
+        }
+        lab
+    }
+
+    fn empty() -> Self {
+        Self {
             engine: Arc::new(MemoryEngine::new()),
             journal: MemoryJournal::default(),
             options: OutageOptions::default(),
-        };
-        for name in ["a", "b", "c"] {
-            lab.add(name, ContainerState::Running, Behaviour::default());
+        }
+    }
+
+    /// One project of these containers, which have data and do nothing out of the ordinary.
+    fn of(containers: impl IntoIterator<Item = Container>) -> Self {
+        let lab = Self::empty();
+        for container in containers {
+            lab.engine.add(container, Behaviour::default());
         }
         lab
     }
@@ -86,6 +106,18 @@ impl Lab {
         .await
     }
 
+    async fn recover(&self) -> Option<RecoveryReport> {
+        recover(&*self.engine, &self.journal, &self.options)
+            .await
+            .unwrap()
+    }
+
+    /// Runs an outage and drops it after `alive`, as the end of the process does.
+    async fn die_after(&self, alive: Duration) {
+        let outage = self.outage(sleep(600 * SECOND));
+        assert!(tokio::time::timeout(alive, outage).await.is_err());
+    }
+
     fn states(&self) -> Vec<ContainerState> {
         ["a", "b", "c"]
             .iter()
@@ -104,10 +136,11 @@ impl Lab {
             .calls()
             .into_iter()
             .map(|call| match call {
-                Call::Stop(name, _) => format!("-{name}"),
-                Call::Start(name) => format!("+{name}"),
+                Call::Stop(name, _) | Call::Halt(name) => format!("-{name}"),
+                Call::Start(name) | Call::Resume(name) => format!("+{name}"),
                 Call::Pause(name) => format!("p{name}"),
                 Call::Unpause(name) => format!("u{name}"),
+                Call::Exec(name, command) => format!("{name}:{command}"),
             })
             .collect();
         calls.join(" ")
@@ -123,6 +156,13 @@ impl Lab {
             .map(|recorded| recorded.container.name)
             .collect()
     }
+}
+
+/// A service of the project, with data.
+fn service(name: &str) -> Container {
+    let mut container = in_project(container(name), "shop", name);
+    container.mounts = vec![bind(format!("/data/{name}"), "/data")];
+    container
 }
 
 fn ends<T>(report: &OutageReport<T>) -> Vec<&StartEnd> {

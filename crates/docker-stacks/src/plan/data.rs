@@ -311,6 +311,6 @@ pub(crate) fn normal(path: &Path) -> PathBuf {
 }
 
 /// Two copies of these would copy something twice.
-pub(super) fn overlap(a: &Path, b: &Path) -> bool {
+pub(crate) fn overlap(a: &Path, b: &Path) -> bool {
     a.starts_with(b) || b.starts_with(a)
 }

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use super::{
-    MountDecision, PlanRules, StackDecision, StackPlan, data,
+    MountDecision, PlanRules, StackDecision, StackPlan, data, hook,
     labels::{self, Labels},
     mounts::{Mounts, mounts, working_dir},
     own::Own,
+    swarm::{self, Place, noun},
 };
 use crate::{
     find::{Stack, StackKind},
@@ -19,24 +20,28 @@ pub(super) struct Decided<'a> {
     pub(super) plan: StackPlan,
     /// What runs of it and may be stopped.
     pub(super) to_stop: Vec<&'a Container>,
+    /// What of it asks for commands to be run in it, and may be heeded.
+    pub(super) with_hooks: Vec<&'a Container>,
     /// Nothing may change the decision: somebody excluded it, or it cannot be stopped.
     fixed: bool,
-    stack: &'a Stack,
+    pub(super) stack: &'a Stack,
 }
 
 pub(super) fn decide<'a>(
     stacks: &'a [Stack],
     volumes: &[Volume],
     rules: &PlanRules,
+    own: &Own,
     warnings: &mut Vec<String>,
 ) -> Vec<Decided<'a>> {
-    for container in stacks.iter().flat_map(|stack| &stack.containers) {
-        warnings.extend(labels::complaints(container));
+    for stack in stacks {
+        for complaint in stack.containers.iter().flat_map(labels::complaints) {
+            warnings.push(complaint.replacen("container", noun(stack), 1));
+        }
     }
-    let own = Own::find(stacks, rules.own_container.as_ref(), warnings);
     let mut decided: Vec<Decided<'a>> = stacks
         .iter()
-        .map(|stack| decide_stack(stack, volumes, rules, &own, warnings))
+        .map(|stack| decide_stack(stack, volumes, rules, own, warnings))
         .collect();
     take_along(&mut decided);
     warn_of_what_stays_up(&decided, volumes, rules, warnings);
@@ -64,8 +69,19 @@ fn decide_stack<'a>(
                 && container.state.is_active()
                 && !container.auto_remove
                 && !own.needs(container)
+                && swarm::why_not_halted(stack, container).is_none()
                 && labels.enable
                 && labels.stop
+                && !rules.exclude.iter().any(|e| e.matches_container(container))
+        })
+        .collect();
+    let with_hooks = stack
+        .containers
+        .iter()
+        .filter(|container| {
+            hook::has_any(container)
+                && own.of(container).is_none()
+                && Labels::of(container).enable
                 && !rules.exclude.iter().any(|e| e.matches_container(container))
         })
         .collect();
@@ -110,7 +126,7 @@ fn decide_stack<'a>(
     } else {
         let reason = format!(
             "{} running, {} to copy",
-            counted(to_stop.len(), "container"),
+            counted(to_stop.len(), noun(stack)),
             counted(copied, "mount")
         );
         (StackDecision::StopAndCopy, reason)
@@ -123,8 +139,10 @@ fn decide_stack<'a>(
             reason,
             mounts,
             files,
+            services: Vec::new(),
         },
         to_stop,
+        with_hooks,
         fixed,
         stack,
     }
@@ -140,12 +158,13 @@ fn why_left_alone(stack: &Stack, rules: &PlanRules, warnings: &mut Vec<String>) 
     if !stack.containers.is_empty() && stack.containers.iter().all(disabled) {
         return Some("its label backup-window.enable is false".to_owned());
     }
-    if stack.kind == StackKind::Swarm {
-        warnings.push(format!(
-            "stack {} is a Swarm stack, which cannot be stopped and copied yet: it is left alone",
-            stack.name
-        ));
-        return Some("a Swarm stack, which cannot be stopped and copied yet".to_owned());
+    if stack.kind == StackKind::Swarm && stack.services.is_empty() {
+        let why = "only a manager of the swarm can halt its services, and this engine is none";
+        // What is left of a service that was removed is nobody's concern.
+        if stack.containers.iter().any(|c| c.state.is_active()) {
+            warnings.push(format!("Swarm stack {} is left alone: {why}", stack.name));
+        }
+        return Some(why.to_owned());
     }
     None
 }
@@ -224,7 +243,8 @@ fn warn_of_what_stays_up(
         let mut sources = Vec::new();
         for mount in container.mounts.iter().filter(|mount| !mount.read_only) {
             let verdict = data::judge(mount, container, working_dir(stack), volumes, &rules);
-            if verdict.decision == MountDecision::Copy {
+            let place = swarm::place(stack, container, mount, volumes);
+            if verdict.decision == MountDecision::Copy && !matches!(place, Place::Elsewhere(_)) {
                 sources.push(verdict.source);
             }
         }
@@ -250,7 +270,11 @@ fn warn_of_what_stays_up(
             .iter()
             .filter(|container| container.state.is_active());
         for container in active.filter(|c| !stopped.iter().any(|other| other.id == c.id)) {
-            let why = if container.auto_remove {
+            let noun = noun(stack.stack);
+            let halt = swarm::why_not_halted(stack.stack, container).map(|why| format!(" ({why})"));
+            let why = if let Some(why) = &halt {
+                why
+            } else if container.auto_remove {
                 " (started with --rm: a stop would delete it)"
             } else if Labels::of(container).live() {
                 " (its label backup-window.stop is false)"
@@ -259,7 +283,7 @@ fn warn_of_what_stays_up(
             };
             if let Some((what, provider)) = lives_in(container, &stopped) {
                 warnings.push(format!(
-                    "container {} is not stopped{why}, but lives in the {what} of {}, which is: it is cut off until somebody restarts it",
+                    "{noun} {} is not stopped{why}, but lives in the {what} of {}, which is: it is cut off until somebody restarts it",
                     container.name, provider.name
                 ));
             }
@@ -277,7 +301,7 @@ fn warn_of_what_stays_up(
                     .find(|(_, source)| data::overlap(source, &written))
                 {
                     warnings.push(format!(
-                        "container {} is not stopped{why}, and may write to {} while it is copied for stack {}",
+                        "{noun} {} is not stopped{why}, and may write to {} while it is copied for stack {}",
                         container.name,
                         source.display(),
                         owner.name

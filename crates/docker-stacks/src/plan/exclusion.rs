@@ -48,7 +48,9 @@ impl Exclusion {
     }
 
     pub(super) fn matches_container(&self, container: &Container) -> bool {
-        matches!(self, Self::Container(n) | Self::Any(n) if *n == container.name)
+        // A task's container is called anew each time: its stack is what can be excluded.
+        !container.is_task()
+            && matches!(self, Self::Container(n) | Self::Any(n) if *n == container.name)
     }
 
     pub(super) fn matches_volume(&self, name: &str) -> bool {

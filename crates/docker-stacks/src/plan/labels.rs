@@ -6,7 +6,10 @@
 //! - `backup-window.stop-timeout`: how long it is given between its stop signal and SIGKILL.
 //! - `backup-window.exclude`: patterns of paths, as the container sees them, that are not copied.
 //! - `backup-window.include`: what of its mounts is copied although the rules would not.
+//! - `backup-window.exec-pre`, `backup-window.exec-post`: a command to run in it before the first
+//!   stop of its group, or when the group is up again, each with `-timeout` and `-user` beside it.
 
+mod exec;
 mod paths;
 
 use std::time::Duration;
@@ -15,6 +18,7 @@ use jiff::SignedDuration;
 
 use crate::model::Container;
 
+pub(super) use exec::{exec_after, exec_before};
 pub(super) use paths::{exclude, include, is_named};
 
 /// What the names of all our labels begin with.
@@ -24,6 +28,8 @@ const STOP: &str = "backup-window.stop";
 const STOP_TIMEOUT: &str = "backup-window.stop-timeout";
 pub(super) const EXCLUDE: &str = "backup-window.exclude";
 pub(super) const INCLUDE: &str = "backup-window.include";
+const EXEC_PRE: &str = "backup-window.exec-pre";
+const EXEC_POST: &str = "backup-window.exec-post";
 
 /// Whoever gives a container longer than this has mistyped a unit: no window is as long.
 const LONGEST_STOP: Duration = Duration::from_hours(24);
@@ -65,27 +71,31 @@ pub(super) fn complaints(container: &Container) -> Vec<String> {
         .iter()
         .filter(|(key, _)| key.starts_with(PREFIX));
     ours.filter_map(|(key, value)| {
-        let expected = match key.as_str() {
-            ENABLE | STOP => read_flag(value).err(),
-            STOP_TIMEOUT => read_timeout(value).err(),
+        let wrong = match key.as_str() {
+            ENABLE | STOP => expected(value, read_flag),
+            STOP_TIMEOUT => expected(value, read_timeout),
             // Lists: each of their entries may be wrong, and is spoken of there.
             EXCLUDE | INCLUDE => None,
-            _ => {
-                return Some(format!(
-                    "container {}: the label {key} ('{value}') is not known: expected {ENABLE}, {STOP}, {STOP_TIMEOUT}, {EXCLUDE} or {INCLUDE}; it is ignored",
-                    container.name
-                ));
-            }
+            _ if exec::is_ours(key) => exec::wrong(container, key, value),
+            _ => Some(format!(
+                "('{value}') is not known: expected {ENABLE}, {STOP}, {STOP_TIMEOUT}, {EXCLUDE}, {INCLUDE}, {EXEC_PRE} or {EXEC_POST} (the last two also with -timeout or -user at the end)"
+            )),
         };
-        expected.map(|expected| {
+        wrong.map(|wrong| {
             format!(
-                "container {}: the label {key} is '{value}': expected {expected}; it is ignored",
+                "container {}: the label {key} {wrong}; it is ignored",
                 container.name
             )
         })
     })
     .chain(paths::complaints(container))
     .collect()
+}
+
+/// What is wrong with a value, to be read after its label.
+fn expected<T>(value: &str, read: impl FnOnce(&str) -> Result<T, &'static str>) -> Option<String> {
+    let expected = read(value).err()?;
+    Some(format!("is '{value}': expected {expected}"))
 }
 
 fn flag(container: &Container, key: &str) -> Option<Result<bool, &'static str>> {
@@ -117,7 +127,7 @@ mod tests {
     use super::*;
     use crate::testing::container;
 
-    fn labelled(labels: &[(&str, &str)]) -> Container {
+    pub(super) fn labelled(labels: &[(&str, &str)]) -> Container {
         let mut container = container("db");
         container.labels = labels
             .iter()
@@ -156,7 +166,7 @@ mod tests {
             (STOP, ""),
             (STOP_TIMEOUT, "30"),
             ("backup-window.stop_timeout", "30s"),
-            ("backup-window.exec-pre", "pg_dump"),
+            ("backup-window.exec-before", "pg_dump"),
         ]);
         assert_eq!(
             Labels::of(&db),
@@ -166,13 +176,13 @@ mod tests {
             }
         );
         assert_eq!(stop_timeout(&db), None);
-        insta::assert_snapshot!(complaints(&db).join("\n"), @r#"
+        insta::assert_snapshot!(complaints(&db).join("\n"), @r"
         container db: the label backup-window.enable is 'no': expected true or false; it is ignored
-        container db: the label backup-window.exec-pre ('pg_dump') is not known: expected backup-window.enable, backup-window.stop, backup-window.stop-timeout, backup-window.exclude or backup-window.include; it is ignored
+        container db: the label backup-window.exec-before ('pg_dump') is not known: expected backup-window.enable, backup-window.stop, backup-window.stop-timeout, backup-window.exclude, backup-window.include, backup-window.exec-pre or backup-window.exec-post (the last two also with -timeout or -user at the end); it is ignored
         container db: the label backup-window.stop is '': expected true or false; it is ignored
         container db: the label backup-window.stop-timeout is '30': expected a duration of at most a day with its unit, such as 30s or 2m; it is ignored
-        container db: the label backup-window.stop_timeout ('30s') is not known: expected backup-window.enable, backup-window.stop, backup-window.stop-timeout, backup-window.exclude or backup-window.include; it is ignored
-        "#);
+        container db: the label backup-window.stop_timeout ('30s') is not known: expected backup-window.enable, backup-window.stop, backup-window.stop-timeout, backup-window.exclude, backup-window.include, backup-window.exec-pre or backup-window.exec-post (the last two also with -timeout or -user at the end); it is ignored
+        ");
         for wrong in ["0s", "-5s", "25h", "soon"] {
             let db = labelled(&[(STOP_TIMEOUT, wrong)]);
             assert_eq!(
@@ -186,7 +196,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_label_is_either_followed_or_spoken_of(
-            name in prop::sample::select(vec!["enable", "stop", "stop-timeout", "Stop", "x"]),
+            name in prop::sample::select(vec!["enable", "stop", "stop-timeout", "exec-pre", "exec-pre-user", "Stop", "x"]),
             value in "true|false|[0-9]{1,3}[smh]|\\PC{0,8}",
         ) {
             let key = format!("{PREFIX}{name}");
@@ -194,6 +204,7 @@ mod tests {
             let followed = match key.as_str() {
                 ENABLE | STOP => flag(&db, &key).is_some_and(|read| read.is_ok()),
                 STOP_TIMEOUT => stop_timeout(&db).is_some(),
+                EXEC_PRE => exec_before(&db).is_some(),
                 _ => false,
             };
             let said = complaints(&db);

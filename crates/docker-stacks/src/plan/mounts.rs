@@ -8,6 +8,7 @@ use super::{
     labels::{self, Labels},
     left_out::{self, LeftOut, Patterns, Said},
     own::Own,
+    swarm::{self, Place, noun},
 };
 use crate::{
     find::{Stack, StackKind},
@@ -32,6 +33,7 @@ pub(super) fn mounts(
     warnings: &mut Vec<String>,
 ) -> Mounts {
     let mut found: Vec<Found> = Vec::new();
+    let known = swarm::with_unknown_volumes(stack, volumes);
     let mut live = Vec::new();
     for container in &stack.containers {
         if copied_live(container) {
@@ -42,17 +44,26 @@ pub(super) fn mounts(
             .or_else(|| why_without(container, rules, own));
         let patterns = Patterns::of(container, rules);
         for mount in &container.mounts {
-            let judged = data::judge(mount, container, working_dir(stack), volumes, rules);
+            let verdict = data::judge(mount, container, working_dir(stack), &known, rules);
+            let place = swarm::place(stack, container, mount, volumes);
+            let verdict = placed(verdict, &place);
             let judged = match &without {
-                Some(why) => Judged::without(judged, why),
-                None => Judged::new(judged, patterns.on(mount)),
+                Some(why) => Judged::without(verdict, why),
+                None => Judged::new(verdict, patterns.on(mount)),
             };
-            if without.is_none() && judged.verdict.uncovered {
+            let verdict = &judged.verdict;
+            let in_part = verdict.decision == MountDecision::Copy && place != Place::Here;
+            if without.is_none() && (verdict.uncovered || in_part) {
+                let not = if in_part {
+                    "copied in part"
+                } else {
+                    "not copied"
+                };
                 let warning = format!(
-                    "{} of stack {} is not copied: {}",
+                    "{} of stack {} is {not}: {}",
                     mount_name(&mount.kind, &mount.source),
                     stack.name,
-                    judged.verdict.reason
+                    verdict.reason
                 );
                 if !warnings.contains(&warning) {
                     warnings.push(warning);
@@ -76,7 +87,7 @@ pub(super) fn mounts(
     nothing_twice(&mut once);
     for container in &stack.containers {
         if left_alone.is_none() {
-            warnings.extend(without_effect(container, &once));
+            warnings.extend(without_effect(container, noun(stack), &once));
         }
     }
     Mounts {
@@ -182,6 +193,23 @@ impl Found {
         }
         self.plan
     }
+}
+
+/// What is to be copied, but is not here, or not all of it.
+fn placed(mut verdict: Verdict, place: &Place) -> Verdict {
+    if verdict.decision == MountDecision::Copy {
+        match place {
+            Place::Here => {}
+            Place::Partly(why) => verdict.reason = format!("{}; {why}", verdict.reason),
+            Place::Elsewhere(why) => {
+                verdict.decision = MountDecision::Skip;
+                verdict.reason.clone_from(why);
+                verdict.uncovered = true;
+                verdict.configured = false;
+            }
+        }
+    }
+    verdict
 }
 
 /// Its data is copied while it may change, as it asks for.
@@ -299,7 +327,7 @@ fn nothing_twice(all: &mut [Found]) {
 }
 
 /// Warns of what a container's label wants to be copied, and is not.
-fn without_effect(container: &Container, all: &[Found]) -> Vec<String> {
+fn without_effect(container: &Container, noun: &str, all: &[Found]) -> Vec<String> {
     let mut warnings = Vec::new();
     for named in labels::include(container) {
         let mut named_mounts = container.mounts.iter().filter(|mount| named.names(mount));
@@ -315,7 +343,7 @@ fn without_effect(container: &Container, all: &[Found]) -> Vec<String> {
         let is_copied = |found: &&Found| found.held || found.plan.decision == MountDecision::Copy;
         if let Some(found) = found.filter(|found| !is_copied(found)) {
             warnings.push(format!(
-                "container {}: the label {} has no effect on '{}': {}",
+                "{noun} {}: the label {} has no effect on '{}': {}",
                 container.name,
                 labels::INCLUDE,
                 named.as_str(),

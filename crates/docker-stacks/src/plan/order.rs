@@ -26,6 +26,8 @@ pub struct Dependency {
     pub needs: ContainerRef,
     /// What it waits for.
     pub condition: StartCondition,
+    /// It lives in the other's namespaces, and is cut off from them when the other restarts.
+    pub shares_namespace: bool,
 }
 
 /// What must have come of a container before those that depend on it are started: the conditions
@@ -49,8 +51,10 @@ pub enum StartCondition {
     CompletedSuccessfully,
 }
 
-/// Puts dependents before what they depend on; otherwise by name, so that two nights agree. With
-/// the order comes what the start waits for.
+/// Puts dependents before what they depend on; otherwise by name, so that two nights agree. A circle
+/// is broken at the first name in whose namespaces none of the others lives: a container whose
+/// namespaces are not there cannot be started, one that waits for another in vain can. With the
+/// order comes what the start waits for.
 pub(super) fn order(
     mut containers: Vec<&Container>,
     warnings: &mut Vec<String>,
@@ -67,11 +71,20 @@ pub(super) fn order(
             }
         }
     }
+    let lives_in = |dependent: usize, dependency: usize| {
+        containers[dependent]
+            .namespaces()
+            .any(|(_, key)| key.names(containers[dependency]))
+    };
     let mut dependents = vec![BTreeSet::new(); containers.len()];
+    let mut inmates = dependents.clone();
     for &(dependent, dependency) in needs.keys() {
         dependents[dependency].insert(dependent);
+        if lives_in(dependent, dependency) {
+            inmates[dependency].insert(dependent);
+        }
     }
-    let order = stop_order(&containers, &dependents, warnings);
+    let order = stop_order(&containers, &dependents, &inmates, warnings);
     let mut place = vec![0; containers.len()];
     for (position, &container) in order.iter().enumerate() {
         place[container] = position;
@@ -83,6 +96,7 @@ pub(super) fn order(
             container: containers[dependent].to_ref(),
             needs: containers[dependency].to_ref(),
             condition,
+            shares_namespace: lives_in(dependent, dependency),
         })
         .collect();
     let order = order.iter().map(|&p| containers[p].to_ref()).collect();
@@ -92,6 +106,7 @@ pub(super) fn order(
 fn stop_order(
     containers: &[&Container],
     dependents: &[BTreeSet<usize>],
+    inmates: &[BTreeSet<usize>],
     warnings: &mut Vec<String>,
 ) -> Vec<usize> {
     let mut remaining: BTreeSet<usize> = (0..containers.len()).collect();
@@ -103,12 +118,15 @@ fn stop_order(
             .find(|&place| dependents[place].is_disjoint(&remaining));
         let next = free.or_else(|| {
             let cycle = first_cycle(dependents, &remaining);
+            let alone = |place: &&usize| inmates[**place].is_disjoint(&remaining);
+            let first = cycle.iter().find(alone).or(cycle.first()).copied()?;
             let names: Vec<&str> = cycle.iter().map(|&p| containers[p].name.as_str()).collect();
             warnings.push(format!(
-                "containers {} depend on each other in a circle: they are stopped in the order of their names",
-                names.join(", ")
+                "containers {} depend on each other in a circle: {} is stopped first and started last",
+                names.join(", "),
+                containers[first].name
             ));
-            cycle.first().copied()
+            Some(first)
         });
         // Where nothing is free there is a circle; the fallback only says what is true anyway.
         let Some(next) = next.or_else(|| remaining.first().copied()) else {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::swarm::stand_in_id;
 use crate::{
     find::Stack,
     model::{Container, ContainerId},
@@ -40,23 +41,28 @@ impl Own {
                 names.join(", ")
             ));
         }
-        let mut waiting: Vec<&Container> = stacks
-            .iter()
-            .filter(|stack| {
-                let mut containers = stack.containers.iter();
-                containers.any(|container| candidates.contains(&container.id))
-            })
+        let mut waiting: Vec<&Container> = stacks_of(stacks, &candidates)
             .flat_map(|stack| &stack.containers)
             .collect();
-        let mut needed = BTreeSet::new();
+        let mut needed: BTreeSet<ContainerId> = stacks_of(stacks, &candidates)
+            .flat_map(|stack| &stack.services)
+            .map(|service| ContainerId::new(service.id.as_str()))
+            .collect();
         while let Some(container) = waiting.pop() {
             if !needed.insert(container.id.clone()) {
                 continue;
             }
+            needed.extend(stand_in_id(container));
             for (_, key) in container.namespaces() {
                 waiting.extend(all.iter().copied().filter(|other| key.names(other)));
             }
         }
+        // What is decided about a task is decided about its service.
+        let candidates = all
+            .iter()
+            .filter(|container| candidates.contains(&container.id))
+            .map(|container| stand_in_id(container).unwrap_or_else(|| container.id.clone()))
+            .collect();
         Self { candidates, needed }
     }
 
@@ -76,6 +82,16 @@ impl Own {
                 "this program may run in its container"
             })
     }
+}
+
+fn stacks_of<'a>(
+    stacks: &'a [Stack],
+    containers: &'a BTreeSet<ContainerId>,
+) -> impl Iterator<Item = &'a Stack> {
+    stacks.iter().filter(|stack| {
+        let mut of_stack = stack.containers.iter();
+        of_stack.any(|container| containers.contains(&container.id))
+    })
 }
 
 fn candidates(all: &[&Container], own: &OwnContainer) -> BTreeSet<ContainerId> {

@@ -7,6 +7,7 @@ mod labels;
 mod left_out;
 mod order;
 mod properties;
+mod swarm;
 
 use super::*;
 use crate::{

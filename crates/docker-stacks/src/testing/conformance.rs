@@ -1,6 +1,9 @@
 //! The contract of [`Engine`], as checks: each is an async function that panics if the engine
 //! breaks it. They take the containers of a [`Fixture`] as they find them, and leave them running.
 
+mod commands;
+mod swarm;
+
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -9,6 +12,10 @@ use crate::{
     engine::{Engine, EngineErrorKind, Stopped},
     model::{Container, ContainerId, ContainerState, Health, MountKind},
 };
+
+use commands::says_a_word;
+pub use commands::{exec_behaviour, runs_commands, tells_of_starts};
+pub use swarm::{SwarmFixture, halts_and_resumes};
 
 /// The names of the containers that an engine under test must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +51,8 @@ pub async fn all(engine: &dyn Engine, fixture: &Fixture) {
     kills_after_the_grace_time(engine, fixture).await;
     pauses_and_goes_on(engine, fixture).await;
     tells_health(engine, fixture).await;
+    runs_commands(engine, fixture).await;
+    tells_of_starts(engine, fixture).await;
 }
 
 /// The version names a release and an API.
@@ -156,9 +165,10 @@ pub async fn knows_what_it_does_not_know(engine: &dyn Engine) {
         engine.start(&nobody).await,
         engine.pause(&nobody).await,
         engine.unpause(&nobody).await,
+        engine.exec(&nobody, &says_a_word()).await.map(drop),
     ]
     .map(|answer| answer.expect_err("nobody is there").kind());
-    assert_eq!(kinds, [EngineErrorKind::NotFound; 6]);
+    assert_eq!(kinds, [EngineErrorKind::NotFound; 7]);
 }
 
 /// A stop ends a container, a start starts it, and either does nothing when it is done already.

@@ -3,8 +3,8 @@
 use std::{fmt::Write, path::PathBuf};
 
 use crate::{
-    find::{COMPOSE_PROJECT, COMPOSE_SERVICE},
-    model::{Container, Mount, MountKind, Volume},
+    find::{COMPOSE_DEPENDS_ON, COMPOSE_PROJECT, COMPOSE_SERVICE},
+    model::{Container, ContainerKey, Mount, MountKind, Volume},
 };
 
 /// How many hexadecimal digits Docker's identifiers have.
@@ -37,6 +37,23 @@ pub fn in_project(mut container: Container, project: &str, service: &str) -> Con
     container
         .labels
         .insert(COMPOSE_SERVICE.to_owned(), service.to_owned());
+    container
+}
+
+/// The same container, with what Compose notes of its `depends_on`:
+/// `db:service_healthy:true,cache:service_started:false`.
+#[must_use]
+pub fn depending_on(mut container: Container, list: &str) -> Container {
+    container
+        .labels
+        .insert(COMPOSE_DEPENDS_ON.to_owned(), list.to_owned());
+    container
+}
+
+/// The same container, in the network of another.
+#[must_use]
+pub fn in_network_of(mut container: Container, other: &Container) -> Container {
+    container.network_mode = Some(ContainerKey::new(other.id.as_str()));
     container
 }
 

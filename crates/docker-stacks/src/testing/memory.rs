@@ -2,6 +2,7 @@
 
 mod item;
 mod journal;
+mod services;
 
 use std::{
     io,
@@ -10,19 +11,32 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::{
+    sync::broadcast,
+    time::{Instant, sleep, sleep_until},
+};
 
 use crate::{
     engine::{
-        Engine, EngineError, EngineInfo, EngineVersion, INSPECTIONS_AT_ONCE, Stopped, SwarmRole,
+        Engine, EngineError, EngineInfo, EngineVersion, ExecCommand, ExecEnd, INSPECTIONS_AT_ONCE,
+        Stopped, SwarmRole,
     },
-    model::{Container, ContainerId, ContainerState, Image, Network, Volume},
+    model::{
+        Container, ContainerId, ContainerState, Image, Network, Service, ServiceId, ServiceMode,
+        Volume,
+    },
 };
 use item::Item;
+use services::ServiceItem;
 
 pub use item::{Behaviour, HealthBehaviour};
 pub use journal::MemoryJournal;
+pub use services::ServiceBehaviour;
 
 /// Where the engine says that it is.
 const ENDPOINT: &str = "memory";
@@ -34,21 +48,60 @@ const ENDPOINT: &str = "memory";
 #[derive(Debug)]
 pub struct MemoryEngine {
     state: Mutex<State>,
+    starts: broadcast::Sender<ContainerId>,
     created: Instant,
     created_at: Timestamp,
 }
 
-#[derive(Debug, Default)]
+/// How many starts a watcher may lag behind before it misses one.
+const UNREAD_STARTS: usize = 1024;
+
+/// What a command in a container comes to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ExecBehaviour {
+    /// How long it takes.
+    pub takes: Duration,
+    /// What it ends with.
+    pub code: i64,
+    /// What it prints.
+    pub output: String,
+}
+
+/// What commands come to, by the container's name and the command.
+type OnExec = Box<dyn Fn(&str, &ExecCommand) -> ExecBehaviour + Send>;
+
+#[derive(Default)]
 struct State {
     items: Vec<Item>,
     volumes: Vec<Volume>,
     networks: Vec<Network>,
     images: Vec<Image>,
     requests: usize,
+    services: Vec<ServiceItem>,
     calls: Vec<Call>,
     latency: Duration,
     inspection_latency: Duration,
     away_calls: usize,
+    on_exec: Option<OnExec>,
+    info: InfoAnswer,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State")
+            .field("items", &self.items)
+            .field("calls", &self.calls)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the engine says of itself.
+#[derive(Debug, Default)]
+enum InfoAnswer {
+    #[default]
+    Nothing,
+    Said(EngineInfo),
+    Refused,
 }
 
 /// A call that was to change something, with the container's name.
@@ -63,6 +116,12 @@ pub enum Call {
     Pause(String),
     /// [`Engine::unpause`].
     Unpause(String),
+    /// [`Engine::exec`], with the command as it was written.
+    Exec(String, String),
+    /// [`Engine::halt_service`].
+    Halt(String),
+    /// [`Engine::resume_service`].
+    Resume(String),
 }
 
 impl Default for MemoryEngine {
@@ -83,6 +142,7 @@ impl MemoryEngine {
     pub fn created_at(created_at: Timestamp) -> Self {
         Self {
             state: Mutex::new(State::default()),
+            starts: broadcast::channel(UNREAD_STARTS).0,
             created: Instant::now(),
             created_at,
         }
@@ -123,6 +183,14 @@ impl MemoryEngine {
         self.lock().inspection_latency = latency;
     }
 
+    /// Says what commands in containers come to; without it, they end at once, with code 0.
+    pub fn on_exec(
+        &self,
+        behaviour: impl Fn(&str, &ExecCommand) -> ExecBehaviour + Send + 'static,
+    ) {
+        self.lock().on_exec = Some(Box::new(behaviour));
+    }
+
     /// Lets every call from now on take this long before anything happens.
     pub fn set_latency(&self, latency: Duration) {
         self.lock().latency = latency;
@@ -131,6 +199,16 @@ impl MemoryEngine {
     /// Fails the next `calls` calls, as if the engine were not there.
     pub fn go_away_for(&self, calls: usize) {
         self.lock().away_calls = calls;
+    }
+
+    /// Says this of itself from now on; until then, nothing but that it is in no swarm.
+    pub fn set_info(&self, info: EngineInfo) {
+        self.lock().info = InfoAnswer::Said(info);
+    }
+
+    /// Says nothing of itself from now on, as a socket proxy does that forbids `GET /info`.
+    pub fn refuse_info(&self) {
+        self.lock().info = InfoAnswer::Refused;
     }
 
     /// The changing calls so far that reached a container, in order.
@@ -161,7 +239,14 @@ impl MemoryEngine {
 
     /// Does to a container what somebody else might: starts it.
     pub fn start_behind_the_back(&self, name: &str) {
-        self.each(name, Item::start);
+        let mut started = Vec::new();
+        self.each(name, |item, now| {
+            item.start(now);
+            started.push(item.id().clone());
+        });
+        for id in started {
+            self.tell_of_start(id);
+        }
     }
 
     /// Does to a container what somebody else might: replaces it by one with another identifier,
@@ -182,6 +267,11 @@ impl MemoryEngine {
             item.settle(now.0);
             change(item, now);
         }
+    }
+
+    fn tell_of_start(&self, id: ContainerId) {
+        // Nobody need be watching.
+        let _ = self.starts.send(id);
     }
 
     /// Now, by tokio's clock and by the engine's own.
@@ -216,6 +306,31 @@ impl MemoryEngine {
             });
         }
         Ok(())
+    }
+
+    /// A container cannot be started into the namespaces of one that does not run.
+    fn has_namespaces(&self, id: &ContainerId) -> Result<(), EngineError> {
+        let now = Instant::now();
+        let state = self.lock();
+        let views: Vec<Container> = state.items.iter().map(|item| item.view(now)).collect();
+        let missing = views
+            .iter()
+            .filter(|container| container.id == *id)
+            .flat_map(Container::namespaces)
+            .find(|(_, key)| {
+                !views
+                    .iter()
+                    .any(|other| key.names(other) && other.state.is_active())
+            });
+        match missing {
+            None => Ok(()),
+            Some((_, key)) => Err(EngineError::Refused {
+                endpoint: ENDPOINT.to_owned(),
+                operation: format!("start container {}", id.short()),
+                status: 409,
+                message: format!("cannot join the namespaces of a non running container: {key}"),
+            }),
+        }
     }
 
     /// Does something with one container, brought up to date.
@@ -263,7 +378,20 @@ impl Engine for MemoryEngine {
 
     async fn info(&self) -> Result<EngineInfo, EngineError> {
         self.arrive("ask what it is").await?;
-        Ok(EngineInfo::new(SwarmRole::None))
+        let state = self.lock();
+        match &state.info {
+            InfoAnswer::Nothing if state.services.is_empty() => {
+                Ok(EngineInfo::new(SwarmRole::None))
+            }
+            InfoAnswer::Nothing => Ok(EngineInfo::new(SwarmRole::Manager)),
+            InfoAnswer::Said(info) => Ok(info.clone()),
+            InfoAnswer::Refused => Err(EngineError::Refused {
+                endpoint: ENDPOINT.to_owned(),
+                operation: "ask what it is".to_owned(),
+                status: 403,
+                message: "Request forbidden by administrative rules.".to_owned(),
+            }),
+        }
     }
 
     async fn containers(&self) -> Result<Vec<Container>, EngineError> {
@@ -341,10 +469,15 @@ impl Engine for MemoryEngine {
 
     async fn start(&self, id: &ContainerId) -> Result<(), EngineError> {
         self.arrive("start a container").await?;
-        self.with("start", id, |item, now, calls| {
+        self.has_namespaces(id)?;
+        let started = self.with("start", id, |item, now, calls| {
             calls.push(Call::Start(item.name().to_owned()));
             item.try_start(now)
-        })
+        })?;
+        if started {
+            self.tell_of_start(id.clone());
+        }
+        Ok(())
     }
 
     async fn pause(&self, id: &ContainerId) -> Result<(), EngineError> {
@@ -360,6 +493,72 @@ impl Engine for MemoryEngine {
         self.with("unpause", id, |item, _, calls| {
             calls.push(Call::Unpause(item.name().to_owned()));
             item.unpause()
+        })
+    }
+
+    async fn exec(&self, id: &ContainerId, command: &ExecCommand) -> Result<ExecEnd, EngineError> {
+        self.arrive("run a command").await?;
+        let name = self.with("run a command in", id, |item, _, calls| {
+            item.runs_commands()?;
+            let name = item.name().to_owned();
+            calls.push(Call::Exec(name.clone(), command.to_string()));
+            Ok(name)
+        })?;
+        let does = self
+            .lock()
+            .on_exec
+            .as_ref()
+            .map(|behaviour| behaviour(&name, command))
+            .unwrap_or_default();
+        sleep(does.takes.min(command.limit)).await;
+        let output = does.output;
+        Ok(if does.takes > command.limit {
+            ExecEnd::StillRuns { output }
+        } else {
+            let code = does.code;
+            ExecEnd::Exited { code, output }
+        })
+    }
+
+    async fn starts(&self) -> Result<BoxStream<'static, ContainerId>, EngineError> {
+        // Before anything is waited for: no start from here on is missed.
+        let starts = self.starts.subscribe();
+        self.arrive("watch its events").await?;
+        let next = async |mut starts: broadcast::Receiver<ContainerId>| {
+            let id = starts.recv().await.ok()?;
+            Some((id, starts))
+        };
+        Ok(stream::unfold(starts, next).boxed())
+    }
+
+    async fn services(&self) -> Result<Vec<Service>, EngineError> {
+        self.arrive("list the services").await?;
+        let now = Instant::now();
+        let mut all: Vec<_> = self.lock().services.iter().map(|s| s.view(now)).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
+    }
+
+    async fn service(&self, id: &ServiceId) -> Result<Service, EngineError> {
+        self.arrive("inspect a service").await?;
+        self.with_service("inspect", id, |item, now, _| Ok(item.view(now)))
+    }
+
+    async fn halt_service(&self, id: &ServiceId, was: ServiceMode) -> Result<(), EngineError> {
+        self.arrive("halt a service").await?;
+        self.with_service("halt", id, |item, now, calls| {
+            calls.push(Call::Halt(item.name(now)));
+            item.change(now, |spec| {
+                spec.halt(was).map_err(|error| error.to_string())
+            })
+        })
+    }
+
+    async fn resume_service(&self, id: &ServiceId, was: ServiceMode) -> Result<(), EngineError> {
+        self.arrive("resume a service").await?;
+        self.with_service("resume", id, |item, now, calls| {
+            calls.push(Call::Resume(item.name(now)));
+            item.change(now, |spec| Ok(spec.resume(was)))
         })
     }
 }

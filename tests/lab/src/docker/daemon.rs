@@ -43,6 +43,7 @@ impl Daemon {
         dockerd: &Path,
         dir: &Path,
         address: &EngineAddress,
+        more: &[String],
     ) -> Result<Self, PrivateDockerError> {
         let failed = |operation, path: &Path| {
             let path = path.to_owned();
@@ -72,6 +73,7 @@ impl Daemon {
             .map_err(failed("open twice", &log(dir)))?;
         let child = Command::new(dockerd)
             .args(arguments(dir))
+            .args(more)
             .stdin(Stdio::null())
             .stdout(log_file)
             .stderr(log_too)
@@ -101,6 +103,7 @@ impl Daemon {
             }
             let options = EngineOptions {
                 call_deadline: ANSWER_DEADLINE,
+                ..EngineOptions::default()
             };
             match BollardEngine::connect(address, options).await {
                 Ok(_) => return Ok(()),
@@ -141,7 +144,7 @@ impl Drop for Daemon {
 
 /// Lets paused containers go on: with version 1 of control groups not even SIGKILL ends what is
 /// frozen, so that the lab's namespaces would wait for it for ever.
-fn thaw_containers() {
+pub(super) fn thaw_containers() {
     let group = format!("{FREEZER}{}", isolation::cgroup_parent());
     for entry in walkdir::WalkDir::new(group).into_iter().flatten() {
         if entry.file_name() == "freezer.state"

@@ -87,7 +87,7 @@ pub(super) async fn start(dir: &Path) -> Result<(LabEngine, Vec<LabStack>), Home
     match PrivateDocker::start(&docker_dir).await {
         Ok(docker) => {
             let stacks = start_in_docker(&docker, &projects).await?;
-            Ok((LabEngine::Docker(docker), stacks))
+            Ok((LabEngine::Docker(Box::new(docker)), stacks))
         }
         Err(missing) => {
             let (engine, stacks) = start_in_memory(&projects)?;

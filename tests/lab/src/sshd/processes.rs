@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 ///
 /// There is no SIGTERM first: this is a machine losing its power. The child is
 /// stopped while its descendants are looked up, so that it starts no more.
-pub(super) fn kill_tree(child: &mut Child) {
+pub(crate) fn kill_tree(child: &mut Child) {
     if let Ok(Some(_)) = child.try_wait() {
         return;
     }

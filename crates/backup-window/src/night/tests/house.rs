@@ -11,8 +11,8 @@ use backup_store::{
 };
 use docker_stacks::testing::{Behaviour, Call, MemoryEngine, MemoryJournal, container, volume};
 use docker_stacks::{
-    ContainerState, Engine, EngineError, Journal, OutageOptions, OutageRecord, PlanRules,
-    RecordedContainer, Volume,
+    ContainerState, Engine, EngineError, EngineInfo, Journal, OutageOptions, OutageRecord,
+    PlanRules, RecordedContainer, SwarmRole, Volume,
 };
 use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
@@ -32,6 +32,7 @@ use crate::history::History;
 use crate::mount::{Mounted, NotMounted};
 use crate::step::stacks::{DockerHost, HostView, Permission, StacksOptions};
 use crate::step::wake::WakeOptions;
+use crate::whereabouts::Here;
 use crate::window::Night;
 
 const TASK: &str = "docker to backup";
@@ -76,6 +77,7 @@ pub(super) struct House {
     engine: Arc<MemoryEngine>,
     journal: Arc<MemoryJournal>,
     begin: Timestamp,
+    here: Here,
     folder: TempDir,
 }
 
@@ -119,6 +121,7 @@ impl House {
             engine: Arc::new(engine),
             journal: Arc::new(MemoryJournal::default()),
             begin: night().start,
+            here: Here::default(),
             folder,
         }
     }
@@ -135,6 +138,14 @@ impl House {
 
     pub(super) fn begins(&mut self, at: Timestamp) {
         self.begin = at;
+    }
+
+    /// The engine runs on another machine than this program.
+    pub(super) fn has_its_engine_elsewhere(&mut self) {
+        self.here.kernel = Some("6.1.0".to_owned());
+        let mut info = EngineInfo::new(SwarmRole::None);
+        info.kernel = Some("6.12.0".to_owned());
+        self.engine.set_info(info);
     }
 
     pub(super) fn never_wakes(&self) {
@@ -179,6 +190,8 @@ impl House {
             containers: RecordedContainer::of(wiki, Duration::from_secs(10))
                 .into_iter()
                 .collect(),
+            services: Vec::new(),
+            hooks: Vec::new(),
         };
         self.journal.write(&record).await.unwrap();
         self.engine
@@ -243,6 +256,7 @@ impl House {
                 only: Vec::new(),
                 permission: Permission::WithinWindow,
                 outage: OutageOptions::default(),
+                here: self.here.clone(),
             },
             replication_tasks: vec![TASK.to_owned()],
             poll_interval: Duration::from_secs(10),

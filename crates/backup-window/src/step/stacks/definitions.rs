@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use docker_stacks::{Container, Engine, EngineErrorKind, Image, MountKind, Network, Volume};
+use docker_stacks::{
+    Container, Engine, EngineErrorKind, Image, MountKind, Network, Service, Stack, Volume,
+};
 use serde_json::Value;
 
 use crate::sentence;
@@ -57,15 +59,16 @@ pub(super) struct Definitions<'a> {
 }
 
 impl<'a> Definitions<'a> {
-    /// Asks the engine for each container, with a sentence for each that it would not say.
+    /// Asks the engine for each container of these stacks, with a sentence for each that it would
+    /// not say.
     pub(super) async fn ask(
         engine: &dyn Engine,
         surroundings: &'a Surroundings,
-        containers: impl Iterator<Item = &Container>,
+        stacks: impl IntoIterator<Item = &Stack>,
     ) -> (Self, Vec<String>) {
         let mut remarks = Vec::new();
         let mut definitions = BTreeMap::new();
-        for container in containers {
+        for container in stacks.into_iter().flat_map(made_by_people) {
             let definition = match engine.definition(&container.id).await {
                 Ok(definition) => definition,
                 Err(error) => {
@@ -89,13 +92,9 @@ impl<'a> Definitions<'a> {
         (definitions, remarks)
     }
 
-    /// The files that say how these containers are made again, by their names in the snapshot.
-    pub(super) fn files<'b>(
-        &self,
-        containers: impl Iterator<Item = &'b Container> + Clone,
-    ) -> Vec<(String, Vec<u8>)> {
-        let mut files: Vec<(String, Vec<u8>)> = containers
-            .clone()
+    /// The files that say how a stack is made again, by their names in the snapshot.
+    pub(super) fn files(&self, stack: &Stack) -> Vec<(String, Vec<u8>)> {
+        let mut files: Vec<(String, Vec<u8>)> = made_by_people(stack)
             .map(|container| {
                 let known = self.containers.get(&container.name);
                 let definition = known.cloned().unwrap_or_else(|| as_found(container));
@@ -105,19 +104,25 @@ impl<'a> Definitions<'a> {
                 )
             })
             .collect();
-        let image_ids: BTreeSet<&str> = containers.clone().map(|c| c.image_id.as_str()).collect();
+        // A service was listed with its specification as the engine has it.
+        files.extend(stack.services.iter().map(|service| {
+            let name = format!("services/{}.json", service.name);
+            (name, pretty(service))
+        }));
+        let containers = &stack.containers;
+        let image_ids: BTreeSet<&str> = containers.iter().map(|c| c.image_id.as_str()).collect();
         let networks: BTreeSet<&str> = containers
-            .clone()
+            .iter()
             .flat_map(|container| container.networks.keys())
             .map(String::as_str)
             .collect();
-        let volumes: BTreeSet<&str> = containers
-            .flat_map(|container| &container.mounts)
-            .filter_map(|mount| match &mount.kind {
-                MountKind::Volume { name, .. } => Some(name.as_str()),
-                _ => None,
-            })
-            .collect();
+        let mounted = containers.iter().flat_map(|container| &container.mounts);
+        let of_containers = mounted.filter_map(|mount| match &mount.kind {
+            MountKind::Volume { name, .. } => Some(name.as_str()),
+            _ => None,
+        });
+        let of_services = stack.services.iter().flat_map(volumes_of);
+        let volumes: BTreeSet<&str> = of_containers.chain(of_services).collect();
         let Surroundings {
             images,
             networks: all_networks,
@@ -140,6 +145,19 @@ impl<'a> Definitions<'a> {
         files.push(("volumes.json".to_owned(), pretty(&volumes)));
         files
     }
+}
+
+/// The containers that somebody has to make again. What a task's container was follows from its
+/// service, and the swarm makes another.
+fn made_by_people(stack: &Stack) -> impl Iterator<Item = &Container> {
+    let containers = stack.containers.iter();
+    containers.filter(|container| !container.is_task())
+}
+
+/// The names of the volumes that a service asks for.
+fn volumes_of(service: &Service) -> impl Iterator<Item = &str> {
+    let volumes = service.mounts.iter().filter(|mount| mount.kind == "volume");
+    volumes.map(|mount| mount.source.as_str())
 }
 
 /// A container, as far as this program knows it.

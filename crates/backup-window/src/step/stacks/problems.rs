@@ -1,19 +1,28 @@
 //! What an outage left for somebody to look at, in sentences.
 
 use docker_stacks::{
-    ContainerReport, NotRunning, OutageReport, RecoveryReport, StartEnd, StopEnd, Stopped,
+    ContainerReport, HaltEnd, HookEnd, HookReport, HookTime, NotRunning, OutageReport,
+    RecoveryReport, ServiceReport, StartEnd, StopEnd, Stopped,
 };
 
 /// What somebody should look at after an outage.
-pub(super) fn of_outage<T>(report: &OutageReport<T>) -> Vec<String> {
+pub(in crate::step) fn of_outage<T>(report: &OutageReport<T>) -> Vec<String> {
     let mut problems: Vec<String> = report.containers.iter().flat_map(of_container).collect();
+    problems.extend(report.services.iter().flat_map(of_service));
     problems.extend(report.not_running.iter().map(of_missing));
+    problems.extend(report.hooks.iter().filter_map(of_hook));
+    problems.extend(report.others_started.iter().map(|other| {
+        format!(
+            "{other} was started during the outage and can write to what was copied, so that the \
+             copy may not be clean"
+        )
+    }));
     problems.extend(report.warnings.iter().cloned());
     problems
 }
 
 /// What somebody should know after the outage of an earlier run was ended.
-pub(super) fn of_recovery(report: &RecoveryReport) -> Vec<String> {
+pub(in crate::step) fn of_recovery(report: &RecoveryReport) -> Vec<String> {
     let stacks: Vec<&str> = report
         .stacks
         .iter()
@@ -25,8 +34,23 @@ pub(super) fn of_recovery(report: &RecoveryReport) -> Vec<String> {
         stacks.join(", ")
     )];
     problems.extend(report.not_running.iter().map(of_missing));
+    problems.extend(report.hooks.iter().filter_map(of_hook));
     problems.extend(report.warnings.iter().cloned());
     problems
+}
+
+fn of_hook(report: &HookReport) -> Option<String> {
+    let HookEnd::Failed { why } = &report.end else {
+        return None;
+    };
+    let label = match report.time {
+        HookTime::Before => "backup-window.exec-pre",
+        HookTime::After => "backup-window.exec-post",
+    };
+    Some(format!(
+        "the command of {}'s label {label} failed ({}): {why}",
+        report.container, report.command
+    ))
 }
 
 fn of_container(report: &ContainerReport) -> Vec<String> {
@@ -34,14 +58,18 @@ fn of_container(report: &ContainerReport) -> Vec<String> {
     let mut problems = Vec::new();
     match &report.stop {
         StopEnd::Stopped(Stopped::Killed) => problems.push(format!(
-            "{name} did not stop in time and was killed, so its data may not be clean; give it a \
-             longer stop_grace_period in its Compose file"
+            "{name} did not stop in time and was killed, so its data may not be clean; look whether \
+             its main process handles its stop signal, or give it more time: stop_grace_period in \
+             its Compose file, or the label backup-window.stop-timeout"
         )),
         StopEnd::Failed { why } => problems.push(format!("{name} could not be stopped: {why}")),
         StopEnd::NotAsked | StopEnd::Stopped(_) => {}
     }
     if let StartEnd::Unhealthy { why } = &report.start {
-        problems.push(format!("{name} is not healthy after its start: {why}"));
+        problems.push(format!(
+            "{name} is not healthy after its start: {why}; look at `docker logs {name}` and at \
+             what its health check prints: `docker inspect {name}`"
+        ));
     }
     if report.disturbed {
         problems.push(format!(
@@ -51,10 +79,31 @@ fn of_container(report: &ContainerReport) -> Vec<String> {
     problems
 }
 
+fn of_service(report: &ServiceReport) -> Vec<String> {
+    let name = &report.service.name;
+    let mut problems = Vec::new();
+    match &report.halt {
+        HaltEnd::MayBeKilled => problems.push(format!(
+            "the tasks of {name} took longer to stop than their grace time and may have been \
+             killed, so its data may not be clean; give it a longer stop_grace_period in its \
+             stack's file"
+        )),
+        HaltEnd::Failed { why } => problems.push(format!("{name} could not be halted: {why}")),
+        HaltEnd::NotAsked | HaltEnd::Ended => {}
+    }
+    if report.disturbed {
+        problems.push(format!(
+            "something else resumed {name} during the outage, so its copy may not be clean"
+        ));
+    }
+    problems
+}
+
 fn of_missing(missing: &NotRunning) -> String {
-    let name = &missing.container.name;
     format!(
-        "{name} does not run: {}; look at `docker logs {name}`",
-        missing.why
+        "{} does not run: {}; look at `{}`",
+        missing.what.name(),
+        missing.why,
+        missing.what.look_at()
     )
 }

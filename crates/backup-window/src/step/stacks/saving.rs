@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use backup_store::{BackupRequest, BackupSummary, Store, StoreError};
-use docker_stacks::{
-    Container, Engine, GroupPlan, OutageReport, Stack, StackPlan, WorkEnd, outage,
-};
+use docker_stacks::{Engine, GroupPlan, OutageReport, Stack, StackPlan, WorkEnd, outage};
 use tokio_util::sync::CancellationToken;
 
 use super::definitions::{Definitions, Surroundings};
@@ -55,32 +53,50 @@ impl Saving<'_> {
             self.fail(end, format!("{names} not saved: {why}"));
             return;
         }
-        let containers = copied.iter().flat_map(|stack| self.containers_of(stack));
-        let (definitions, remarks) =
-            Definitions::ask(self.engine, self.surroundings, containers).await;
+        let found = copied.iter().filter_map(|stack| self.found(stack));
+        let (definitions, remarks) = Definitions::ask(self.engine, self.surroundings, found).await;
         for remark in remarks {
             recorder.needs_attention(remark);
         }
-        let save = self.save(&copied, &definitions);
-        if group.stop_order.is_empty() {
+        if !group.goes_down() && group.hooks.is_empty() {
             let results = tokio::select! {
-                results = save => results,
+                results = self.save(&copied, &definitions) => results,
                 () = self.cancel.cancelled() => return,
             };
             self.record_saves(recorder, &names, None, results);
             return;
         }
-        let report = outage(
+        let mut report = self.outage(group, &copied, &definitions).await;
+        let again = report.is_disturbed()
+            && matches!(report.work, WorkEnd::Finished(_))
+            && report.everything_runs()
+            && !self.cancel.is_cancelled()
+            && self.may_begin().is_ok();
+        if again {
+            note_problems(recorder, &report);
+            recorder.needs_attention(format!("{names} copied again, because of that"));
+            report = self.outage(group, &copied, &definitions).await;
+        }
+        note_problems(recorder, &report);
+        self.record_outage(recorder, &names, report);
+    }
+
+    async fn outage(
+        &self,
+        group: &GroupPlan,
+        copied: &[&StackPlan],
+        definitions: &Definitions<'_>,
+    ) -> OutageReport<Vec<Saved>> {
+        outage(
             self.engine,
             self.host.journal(),
             group,
             self.clock.now(),
             &self.options.outage,
             self.cancel.cancelled(),
-            save,
+            self.save(copied, definitions),
         )
-        .await;
-        self.record_outage(recorder, &names, report);
+        .await
     }
 
     /// Looked at again before every group: a window closes and a NAS disappears in between (I8, I9).
@@ -99,19 +115,18 @@ impl Saving<'_> {
         }
     }
 
-    fn containers_of(&self, stack: &StackPlan) -> impl Iterator<Item = &'_ Container> + Clone {
+    fn found(&self, stack: &StackPlan) -> Option<&Stack> {
         self.stacks
             .iter()
-            .filter(|found| found.name == stack.name && found.kind == stack.kind)
-            .flat_map(|found| &found.containers)
+            .find(|found| found.name == stack.name && found.kind == stack.kind)
     }
 
     async fn save(&self, stacks: &[&StackPlan], definitions: &Definitions<'_>) -> Vec<Saved> {
         let mut results = Vec::new();
         for stack in stacks {
-            let containers = self.containers_of(stack);
+            let found = self.found(stack);
             let started_at = self.clock.now();
-            let result = match sources::of_stack(stack, containers, definitions, started_at) {
+            let result = match sources::of_stack(stack, found, definitions, started_at) {
                 Ok(sources) => {
                     let request = BackupRequest {
                         stack: stack.name.to_string(),
@@ -135,9 +150,6 @@ impl Saving<'_> {
         names: &str,
         report: OutageReport<Vec<Saved>>,
     ) {
-        for problem in problems::of_outage(&report) {
-            recorder.needs_attention(problem);
-        }
         match report.work {
             WorkEnd::Finished(results) => {
                 self.record_saves(recorder, names, Some(report.outage), results);
@@ -204,5 +216,11 @@ impl Saving<'_> {
         if self.worst == StepEnd::Done || end == StepEnd::Failed {
             self.worst = end;
         }
+    }
+}
+
+fn note_problems<T>(recorder: &mut Recorder<'_>, report: &OutageReport<T>) {
+    for problem in problems::of_outage(report) {
+        recorder.needs_attention(problem);
     }
 }

@@ -2,22 +2,23 @@
 //!
 //! The names do not depend on where the engine keeps its volumes, so that a restore on another
 //! machine finds them: `volumes/NAME`, `binds/ABSOLUTE/PATH` and `compose/ABSOLUTE/PATH` for what is
-//! on the disk; `containers/NAME.json`, `images.json`, `networks.json` and `volumes.json` for what
-//! the engine says of the stack. A container's file is the engine's whole answer, the secrets in its
-//! environment included: the repository is encrypted.
+//! on the disk; `containers/NAME.json`, `services/NAME.json`, `images.json`, `networks.json` and
+//! `volumes.json` for what the engine says of the stack. A container's file is the engine's whole
+//! answer, the secrets in its environment included: the repository is encrypted.
 
 use std::path::PathBuf;
 
 use backup_store::{ExcludePattern, SnapshotPath, Source, StoreError};
-use docker_stacks::{Container, MountDecision, MountKind, StackPlan};
+use docker_stacks::{MountDecision, MountKind, Stack, StackPlan};
 use jiff::Timestamp;
 
 use super::definitions::Definitions;
 
-/// The sources of a stack's snapshot; `now` is the time that generated files get.
-pub(super) fn of_stack<'a>(
+/// The sources of a stack's snapshot, with the definitions of what was `found` of it; `now` is the
+/// time that generated files get.
+pub(super) fn of_stack(
     stack: &StackPlan,
-    containers: impl Iterator<Item = &'a Container> + Clone,
+    found: Option<&Stack>,
     definitions: &Definitions<'_>,
     now: Timestamp,
 ) -> Result<Vec<Source>, StoreError> {
@@ -59,7 +60,8 @@ pub(super) fn of_stack<'a>(
     for file in stack.files.iter().filter(|file| file.is_file()) {
         sources.push(Source::path(compose.beneath(file)?, file.clone()));
     }
-    for (name, contents) in definitions.files(containers) {
+    let files = found.iter().flat_map(|found| definitions.files(found));
+    for (name, contents) in files {
         sources.push(Source::bytes(SnapshotPath::new(name)?, contents, now));
     }
     Ok(sources)
@@ -67,13 +69,18 @@ pub(super) fn of_stack<'a>(
 
 #[cfg(test)]
 mod tests {
-    use docker_stacks::testing::{Behaviour, MemoryEngine, bind, container, in_project, volume};
-    use docker_stacks::{Attachment, Image, Network, PlanRules, Stack, Volume, find_stacks, plan};
+    use docker_stacks::testing::{
+        self, Behaviour, MemoryEngine, bind, container, in_project, volume,
+    };
+    use docker_stacks::{
+        Attachment, Container, Image, Network, PlanRules, ServiceMode, Volume, find_stacks,
+        find_stacks_in_swarm, plan,
+    };
 
     use super::super::definitions::Surroundings;
     use super::*;
 
-    async fn sources_of(app: Container, volumes: &[Volume]) -> (Vec<Stack>, Vec<Source>) {
+    async fn sources_of(stack: Stack, volumes: &[Volume]) -> Vec<Source> {
         let engine = MemoryEngine::new();
         for name in ["wiki_default", "another"] {
             engine.add_network(Network::bridge(name, name));
@@ -86,21 +93,30 @@ mod tests {
         for volume in volumes {
             engine.add_volume(volume.clone());
         }
-        engine.add(app.clone(), Behaviour::default());
+        for container in &stack.containers {
+            engine.add(container.clone(), Behaviour::default());
+        }
         let (surroundings, remarks) = Surroundings::ask(&engine).await;
         assert_eq!(remarks, Vec::<String>::new());
-        let stacks = find_stacks(vec![app]);
-        let containers = || stacks[0].containers.iter();
-        let (definitions, remarks) = Definitions::ask(&engine, &surroundings, containers()).await;
+        let asked_before = engine.requests();
+        let (definitions, remarks) = Definitions::ask(&engine, &surroundings, [&stack]).await;
         assert_eq!(remarks, Vec::<String>::new());
+        let ours = stack.containers.iter().filter(|c| !c.is_task()).count();
+        assert_eq!(engine.requests() - asked_before, ours, "once each");
+        let stacks = [stack];
         let plan = plan(&stacks, volumes, &PlanRules::default());
-        let sources = of_stack(
-            &plan.groups[0].stacks[0],
-            containers(),
-            &definitions,
-            Timestamp::UNIX_EPOCH,
-        );
-        (stacks.clone(), sources.unwrap())
+        let planned = &plan.groups[0].stacks[0];
+        let now = Timestamp::UNIX_EPOCH;
+        of_stack(planned, Some(&stacks[0]), &definitions, now).unwrap()
+    }
+
+    fn names(sources: &[Source]) -> Vec<String> {
+        let names = sources.iter().map(|source| source.name().to_string());
+        names.collect()
+    }
+
+    fn stack_of(app: Container) -> Stack {
+        find_stacks(vec![app]).remove(0)
     }
 
     fn app() -> (Container, Volume) {
@@ -118,13 +134,10 @@ mod tests {
     #[tokio::test]
     async fn names_in_a_snapshot_do_not_depend_on_where_the_engine_keeps_its_volumes() {
         let (app, data) = app();
-        let (_, sources) = sources_of(app, &[data, Volume::local("other", "/v")]).await;
-        let names: Vec<String> = sources
-            .iter()
-            .map(|source| source.name().to_string())
-            .collect();
+        let volumes = [data, Volume::local("other", "/v")];
+        let sources = sources_of(stack_of(app), &volumes).await;
         assert_eq!(
-            names,
+            names(&sources),
             [
                 "binds/srv/wiki",
                 "volumes/wiki_data",
@@ -157,7 +170,7 @@ mod tests {
             "backup-window.exclude".to_owned(),
             "/data/cache/**, *.log".to_owned(),
         );
-        let (_, sources) = sources_of(app, &[data]).await;
+        let sources = sources_of(stack_of(app), &[data]).await;
         let excluded: Vec<String> = sources
             .iter()
             .filter_map(|source| match source {
@@ -177,18 +190,38 @@ mod tests {
     #[tokio::test]
     async fn what_the_engine_does_not_say_is_said() {
         let engine = MemoryEngine::new();
-        let (app, _) = app();
+        let stack = stack_of(app().0);
         engine.go_away_for(4);
         let (surroundings, remarks) = Surroundings::ask(&engine).await;
         assert_eq!(remarks.len(), 3);
-        let (definitions, remarks) =
-            Definitions::ask(&engine, &surroundings, std::iter::once(&app)).await;
+        let (definitions, remarks) = Definitions::ask(&engine, &surroundings, [&stack]).await;
         assert!(remarks[0].contains("wiki_app_1"), "{remarks:?}");
-        let files = definitions.files(std::iter::once(&app));
+        let files = definitions.files(&stack);
         assert!(String::from_utf8_lossy(&files[0].1).contains("wiki_app_1"));
 
         // One that has gone needs no remark.
-        let (_, remarks) = Definitions::ask(&engine, &surroundings, std::iter::once(&app)).await;
+        let (_, remarks) = Definitions::ask(&engine, &surroundings, [&stack]).await;
         assert_eq!(remarks, Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn of_a_swarm_stack_the_services_are_kept_and_not_the_containers_of_their_tasks() {
+        let data = Volume::local("mon_data", "/var/lib/docker/volumes/mon_data/_data");
+        let prom = testing::service("mon_prom", ServiceMode::Replicated { replicas: 1 });
+        let prom = testing::mounting(prom, &volume(&data, "/data"));
+        let prom = testing::placed(testing::in_stack(prom, "mon"), None);
+        let task = testing::task_container(&prom, 0, vec![volume(&data, "/data")]);
+        let stack = find_stacks_in_swarm(vec![task], vec![prom]).remove(0);
+        let sources = sources_of(stack, &[data]).await;
+        assert_eq!(
+            names(&sources),
+            [
+                "volumes/mon_data",
+                "services/mon_prom.json",
+                "images.json",
+                "networks.json",
+                "volumes.json"
+            ]
+        );
     }
 }

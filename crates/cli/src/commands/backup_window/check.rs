@@ -4,7 +4,7 @@ use backup_window::config::Config;
 use backup_window::exit::Exit;
 use backup_window::mount;
 use backup_window::sentence;
-use backup_window::setup::{self, ConfiguredHost, connect_engine};
+use backup_window::setup::{self, ConfiguredHost};
 use docker_stacks::Engine;
 use serde::Serialize;
 use truenas_client::TrueNas;
@@ -29,7 +29,7 @@ pub(super) async fn run(session: &Session) -> Result<Exit, Failure> {
     setup::shutdown(&config).map_err(|error| Failure::usage(&error))?;
     tonight::night(&config)?;
     let checks = vec![
-        engine(&config).await,
+        engine(&config).await?,
         mounted(&config)?,
         primary(&config).await?,
         backup(&config)?,
@@ -51,15 +51,17 @@ pub(super) async fn run(session: &Session) -> Result<Exit, Failure> {
     })
 }
 
-async fn engine(config: &Config) -> Checked {
-    let found = match connect_engine(config).await {
-        Ok(engine) => engine
-            .version()
-            .await
-            .map(|version| format!("{} is version {}", engine.endpoint(), version.version)),
-        Err(error) => Err(error),
+async fn engine(config: &Config) -> Result<Checked, Failure> {
+    let engine = setup::engine(config).map_err(|error| Failure::usage(&error))?;
+    let found = match engine.version().await {
+        Ok(version) => Ok(format!(
+            "{} is version {}",
+            engine.endpoint(),
+            version.version
+        )),
+        Err(error) => Err(sentence::failed_to(&error)),
     };
-    checked("engine", found.map_err(|error| sentence::failed_to(&error)))
+    Ok(checked("engine", found))
 }
 
 fn mounted(config: &Config) -> Result<Checked, Failure> {

@@ -2,7 +2,6 @@
 
 use backup_window::clock::{Clock as _, SystemClock};
 use backup_window::exit::Exit;
-use backup_window::setup::connect_engine;
 use backup_window::step::stacks::plan_stacks;
 use backup_window::window::Night;
 use docker_stacks::Plan;
@@ -10,7 +9,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::{RunArgs, put_together};
-use crate::commands::docker_backup::describe_plan;
+use crate::commands::docker_backup::{connected_engine, describe_plan};
 use crate::failure::{Failure, failed_to};
 use crate::session::Session;
 use crate::tonight;
@@ -32,9 +31,7 @@ pub(super) async fn run(session: &Session, args: &RunArgs) -> Result<Exit, Failu
     let state = session.state(Some(&config))?;
     let (homelab, options) =
         put_together(&config, &state, args).map_err(|error| Failure::usage(&error))?;
-    let engine = connect_engine(&config)
-        .await
-        .map_err(|error| failed_to(Exit::Failed, &error))?;
+    let engine = connected_engine(&config).await?;
     let stacks = plan_stacks(&engine, &options.stacks)
         .await
         .map_err(|error| failed_to(Exit::Failed, &error))?;

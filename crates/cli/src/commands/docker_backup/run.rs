@@ -3,8 +3,9 @@
 use backup_window::clock::SystemClock;
 use backup_window::exit::Exit;
 use backup_window::setup::{ConfiguredHost, engine, outage_options};
+use backup_window::step::recover;
 use backup_window::step::stacks::{self, DockerHost, Permission};
-use docker_stacks::{FileJournal, RecoveryReport};
+use docker_stacks::{FileJournal, HookEnd, RecoveryReport};
 
 use super::show_plan::check_names;
 use super::watch::Watcher;
@@ -47,18 +48,33 @@ pub(crate) async fn recover(session: &Session) -> Result<Exit, Failure> {
     let state = session.state(Some(&config))?;
     let _lock = tonight::lock(&state, "recover")?;
     // At boot, the engine may still be starting: `recover` waits for it.
-    let engine = engine(&config);
+    let engine = engine(&config).map_err(|error| Failure::usage(&error))?;
     let journal = FileJournal::new(state.outage_journal());
-    let report = docker_stacks::recover(&engine, &journal, &outage_options(&config))
+    let report = recover::run(&SystemClock, &engine, &journal, &outage_options(&config))
         .await
         .map_err(|error| failed_to(Exit::Failed, &error))?;
+    if let Some((_, record)) = &report {
+        tonight::remember_recovery(&state, &config, record);
+    }
+    let report = report.map(|(report, _)| report);
     session
         .output()
         .write(&report, || describe(report.as_ref()))?;
-    Ok(match &report {
-        Some(report) if !report.not_running.is_empty() => Exit::Attention,
-        _ => Exit::Done,
-    })
+    Ok(exit(report.as_ref()))
+}
+
+/// What a recovery contributes to the exit code.
+pub(super) fn exit(report: Option<&RecoveryReport>) -> Exit {
+    let is_well = |report: &RecoveryReport| {
+        report.not_running.is_empty()
+            && report.hooks.iter().all(|hook| hook.end == HookEnd::Done)
+            && report.warnings.is_empty()
+    };
+    if report.is_none_or(is_well) {
+        Exit::Done
+    } else {
+        Exit::Attention
+    }
 }
 
 /// What a recovery did, for people.
@@ -70,16 +86,26 @@ pub(super) fn describe(report: Option<&RecoveryReport>) -> String {
         "the run that began at {} had left these stopped:",
         report.begun_at
     )];
-    for container in &report.containers {
-        let state = if container.start.is_well() {
+    let containers = report.containers.iter();
+    let containers = containers.map(|report| (&report.container.name, &report.start));
+    let services = report.services.iter();
+    let services = services.map(|report| (&report.service.name, &report.start));
+    for (name, start) in containers.chain(services) {
+        let state = if start.is_well() {
             "runs again"
         } else {
             "DOES NOT RUN"
         };
-        lines.push(format!("  {}  {state}", container.container.name));
+        lines.push(format!("  {name}  {state}"));
     }
     for missing in &report.not_running {
-        lines.push(format!("  {}: {}", missing.container.name, missing.why));
+        lines.push(format!("  {}: {}", missing.what.name(), missing.why));
     }
+    for hook in &report.hooks {
+        if let HookEnd::Failed { why } = &hook.end {
+            lines.push(format!("  {}: {}: {why}", hook.container, hook.command));
+        }
+    }
+    lines.extend(report.warnings.iter().map(|warning| format!("  {warning}")));
     lines.join("\n")
 }

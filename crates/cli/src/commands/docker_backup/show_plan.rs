@@ -1,9 +1,13 @@
 //! `docker-backup plan`: what would be stopped and copied, and why.
 
+use backup_window::config::Config;
 use backup_window::exit::Exit;
-use backup_window::setup::{ConfiguredHost, connect_engine};
+use backup_window::setup::{self, ConfiguredHost};
 use backup_window::step::stacks::{Permission, StacksOptions, plan_stacks};
-use docker_stacks::{Engine, Mount, MountDecision, MountKind, Plan, StackDecision, find_stacks};
+use docker_stacks::{
+    BollardEngine, Engine, Mount, MountDecision, MountKind, Plan, ServiceDecision, ServicePlan,
+    StackDecision, find_stacks_in_swarm,
+};
 
 use crate::failure::{Failure, failed_to};
 use crate::session::Session;
@@ -12,9 +16,7 @@ use crate::table::table;
 pub(super) async fn run(session: &Session, only: Vec<String>) -> Result<Exit, Failure> {
     let config = session.config()?;
     let options = ConfiguredHost::options(&config, only, Permission::Now);
-    let engine = connect_engine(&config)
-        .await
-        .map_err(|error| failed_to(Exit::Failed, &error))?;
+    let engine = connected(&config).await?;
     check_names(&engine, &options).await?;
     let plan = plan_stacks(&engine, &options)
         .await
@@ -30,6 +32,15 @@ pub(super) async fn run(session: &Session, only: Vec<String>) -> Result<Exit, Fa
     })
 }
 
+/// The engine that the configuration names, once it has answered.
+pub(crate) async fn connected(config: &Config) -> Result<BollardEngine, Failure> {
+    let engine = setup::engine(config).map_err(|error| Failure::usage(&error))?;
+    match engine.version().await {
+        Ok(_) => Ok(engine),
+        Err(error) => Err(failed_to(Exit::Failed, &error)),
+    }
+}
+
 /// A stack that is asked for by a name that none has is a mistake in typing.
 pub(super) async fn check_names(
     engine: &dyn Engine,
@@ -42,7 +53,9 @@ pub(super) async fn check_names(
         .containers()
         .await
         .map_err(|error| failed_to(Exit::Failed, &error))?;
-    let known: Vec<String> = find_stacks(containers)
+    // A swarm that does not answer is spoken of by the plan.
+    let services = engine.services().await.unwrap_or_default();
+    let known: Vec<String> = find_stacks_in_swarm(containers, services)
         .iter()
         .map(|stack| stack.name.to_string())
         .collect();
@@ -76,6 +89,20 @@ pub(crate) fn describe(plan: &Plan) -> String {
                 String::new(),
                 stack.reason.clone(),
             ]);
+            for service in &stack.services {
+                rows.push([
+                    String::new(),
+                    String::new(),
+                    match service.decision {
+                        ServiceDecision::ScaleToZero => "  scale to 0",
+                        ServiceDecision::Constrain => "  constrain",
+                        _ => "  leave alone",
+                    }
+                    .to_owned(),
+                    describe_service(service),
+                    service.reason.clone(),
+                ]);
+            }
             for mount in &stack.mounts {
                 rows.push([
                     String::new(),
@@ -94,7 +121,20 @@ pub(crate) fn describe(plan: &Plan) -> String {
     if rows.is_empty() {
         return "no stacks were found".to_owned();
     }
-    table(["GROUP", "STACK", "WHAT", "MOUNT", "WHY"], rows)
+    table(["GROUP", "STACK", "WHAT", "MOUNT OR SERVICE", "WHY"], rows)
+}
+
+fn describe_service(service: &ServicePlan) -> String {
+    let tasks = match service.running_tasks {
+        1 => "1 task".to_owned(),
+        count => format!("{count} tasks"),
+    };
+    let on = if service.nodes.is_empty() {
+        String::new()
+    } else {
+        format!(" on {}", service.nodes.join(", "))
+    };
+    format!("service {}, {tasks}{on}", service.service)
 }
 
 fn describe_mount(mount: &Mount) -> String {
@@ -104,5 +144,38 @@ fn describe_mount(mount: &Mount) -> String {
         MountKind::Tmpfs => format!("tmpfs on {destination}"),
         MountKind::Other(kind) => format!("{kind} on {destination}"),
         _ => format!("{} on {destination}", mount.source.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use docker_stacks::{PlanRules, ServiceMode, Volume, plan, testing};
+
+    use super::*;
+
+    #[test]
+    fn services_are_shown_with_their_stack() {
+        let data = Volume::local("mon_data", "/v/mon_data/_data");
+        let prom = testing::service("mon_prom", ServiceMode::Replicated { replicas: 2 });
+        let prom = testing::mounting(prom, &testing::volume(&data, "/data"));
+        let prom = testing::placed(testing::placed(prom, None), None);
+        let off = testing::service("mon_off", ServiceMode::Replicated { replicas: 0 });
+        let services = [prom, off].map(|service| testing::in_stack(service, "mon"));
+        let stacks = find_stacks_in_swarm(Vec::new(), services.to_vec());
+        let table = describe(&plan(&stacks, &[data], &PlanRules::default()));
+        let squeezed: Vec<String> = table
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
+        assert_eq!(
+            squeezed,
+            [
+                "GROUP STACK WHAT MOUNT OR SERVICE WHY",
+                "1 mon stop and copy 1 service running, 1 mount to copy",
+                "leave alone service mon_off, 0 tasks nothing of it runs",
+                "scale to 0 service mon_prom, 2 tasks on here scaled to 0, and to 2 replicas again",
+                "copy volume mon_data on /data a volume on this machine",
+            ]
+        );
     }
 }

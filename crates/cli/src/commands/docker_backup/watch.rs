@@ -10,14 +10,16 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+use backup_window::clock::SystemClock;
 use backup_window::config::Config;
 use backup_window::exit::Exit;
 use backup_window::lock::RunLock;
 use backup_window::setup::{engine, outage_options};
 use backup_window::state::StateDir;
-use docker_stacks::{FileJournal, Journal};
+use backup_window::step::recover;
+use docker_stacks::{BollardEngine, FileJournal, Journal};
 
-use super::run::describe;
+use super::run::{describe, exit};
 use crate::failure::{Failure, failed_to};
 use crate::session::Session;
 use crate::tonight;
@@ -122,6 +124,7 @@ fn refused(why: &dyn std::fmt::Display) -> Failure {
 pub(crate) async fn watch(session: &Session) -> Result<Exit, Failure> {
     let config = session.config()?;
     let state = session.state(Some(&config))?;
+    let engine = engine(&config).map_err(|error| Failure::usage(&error))?;
     io::stdout()
         .write_all(WATCHING.as_bytes())
         .and_then(|()| io::stdout().flush())
@@ -135,27 +138,28 @@ pub(crate) async fn watch(session: &Session) -> Result<Exit, Failure> {
     if heard.await.is_ok_and(|words| words == DONE.as_bytes()) {
         return Ok(Exit::Done);
     }
-    bring_back(&config, &state).await
+    bring_back(&engine, &config, &state).await
 }
 
 /// Starts what a run left stopped that did not live to do it.
-async fn bring_back(config: &Config, state: &StateDir) -> Result<Exit, Failure> {
+async fn bring_back(
+    engine: &BollardEngine,
+    config: &Config,
+    state: &StateDir,
+) -> Result<Exit, Failure> {
     let journal = FileJournal::new(state.outage_journal());
     let Some(_lock) = lock(state, &journal).await? else {
         return Ok(Exit::Done);
     };
-    let report = docker_stacks::recover(&engine(config), &journal, &outage_options(config))
+    let report = recover::run(&SystemClock, engine, &journal, &outage_options(config))
         .await
         .map_err(|error| failed_to(Exit::Failed, &error))?;
-    let Some(report) = report else {
+    let Some((report, record)) = report else {
         return Ok(Exit::Done);
     };
     tracing::warn!("{}", describe(Some(&report)));
-    Ok(if report.not_running.is_empty() {
-        Exit::Done
-    } else {
-        Exit::Attention
-    })
+    tonight::remember_recovery(state, config, &record);
+    Ok(exit(Some(&report)))
 }
 
 /// Takes the lock, unless there is nothing to do with it.

@@ -1,32 +1,82 @@
 //! An engine's answer as it is.
+//!
+//! bollard hands out answers only as what its release knows of them, and engines say more with every
+//! release: from a definition that something is missing from, something else is made.
+
+use std::time::Duration;
 
 use bollard::{Docker, errors::Error as BollardError};
 use futures_util::TryStreamExt;
+use serde::de::DeserializeOwned;
 
-use crate::model::ContainerId;
+use super::BollardEngine;
+use crate::engine::{Engine, EngineError};
 
-/// What bollard asks for where it hands on the answer's bytes.
-const EXPORT: &str = "/export";
+/// The path that ours take the place of: of bollard's requests, only that for a container's file
+/// system hands on what comes.
+const STAND_IN: &str = "any";
 
-/// What we ask for in its place.
-const INSPECT: &str = "/json";
+impl BollardEngine {
+    /// Reads what the engine says at a path, whole, over the same connection and with the same
+    /// errors as everything else.
+    pub(super) async fn read_raw<T: DeserializeOwned>(
+        &self,
+        operation: &str,
+        path: &str,
+    ) -> Result<T, EngineError> {
+        let path = path.to_owned();
+        let ask = |docker: Docker| async move {
+            let docker = docker.with_request_modifier(move |mut request| {
+                let turned = request
+                    .uri()
+                    .to_string()
+                    .replace(&format!("/containers/{STAND_IN}/export"), &path);
+                // A path of ours is part of a URI; if not, the engine knows no such container.
+                if let Ok(uri) = turned.parse() {
+                    *request.uri_mut() = uri;
+                }
+                request
+            });
+            let parts = docker.export_container(STAND_IN);
+            let parts: Vec<_> = parts.try_collect().await?;
+            Ok::<_, BollardError>(parts.concat())
+        };
+        let answer = self.call(operation, Duration::ZERO, ask).await?;
+        serde_json::from_slice(&answer).map_err(|source| self.bad(operation, source))
+    }
 
-/// Everything that the engine says of a container, byte by byte.
-///
-/// bollard's own inspection keeps what its release knows, and engines say more with every release:
-/// a definition that something is missing from makes another container. Of bollard's requests, only
-/// that for a container's file system hands on what comes; so that one is sent to the other path,
-/// over the same connection with the same errors.
-pub(super) async fn inspect(docker: Docker, id: &ContainerId) -> Result<Vec<u8>, BollardError> {
-    let docker = docker.with_request_modifier(|mut request| {
-        let uri = request.uri().to_string();
-        if let Some(path) = uri.strip_suffix(EXPORT)
-            && let Ok(uri) = format!("{path}{INSPECT}").parse()
-        {
-            *request.uri_mut() = uri;
+    /// The same at the path of one thing: its identifier comes between the path's other parts.
+    pub(super) async fn read_raw_one<T: DeserializeOwned>(
+        &self,
+        operation: &str,
+        before: &str,
+        id: &str,
+        after: &str,
+    ) -> Result<T, EngineError> {
+        // It may come out of a file, and must not lead to anything else.
+        if id.is_empty() || !id.chars().all(|c| c.is_ascii_alphanumeric()) {
+            return Err(self.no_such(operation));
         }
-        request
-    });
-    let parts: Vec<_> = docker.export_container(id.as_str()).try_collect().await?;
-    Ok(parts.concat())
+        self.read_raw(operation, &format!("{before}{id}{after}"))
+            .await
+    }
+
+    pub(super) fn no_such(&self, operation: &str) -> EngineError {
+        EngineError::NotFound {
+            endpoint: self.endpoint(),
+            operation: operation.to_owned(),
+        }
+    }
+
+    pub(super) fn bad(
+        &self,
+        operation: &str,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> EngineError {
+        EngineError::BadAnswer {
+            endpoint: self.endpoint(),
+            operation: operation.to_owned(),
+            source: source.into(),
+        }
+    }
 }

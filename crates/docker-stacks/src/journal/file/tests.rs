@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::{
-    journal::RecordedContainer,
-    model::{ContainerState, StackName},
+    journal::{RecordedContainer, RecordedService},
+    model::{ContainerState, ServiceId, ServiceMode, ServiceRef, StackName},
     testing::{container, in_project},
 };
 
@@ -22,6 +22,16 @@ fn record() -> OutageRecord {
             .iter()
             .filter_map(|c| RecordedContainer::of(c, Duration::from_secs(10)))
             .collect(),
+        hooks: Vec::new(),
+        services: vec![RecordedService {
+            service: ServiceRef {
+                id: ServiceId::new("ko5tlw5kpy341mt8erss9wmwp"),
+                name: "mon_prom".to_owned(),
+            },
+            was: ServiceMode::Replicated { replicas: 2 },
+            running_tasks: 1,
+            grace: Duration::from_secs(10),
+        }],
     }
 }
 
@@ -91,6 +101,21 @@ async fn the_file_can_be_read_by_people() {
           "started_at": null,
           "grace_seconds": 10.0
         }
+      ],
+      "services": [
+        {
+          "service": {
+            "id": "ko5tlw5kpy341mt8erss9wmwp",
+            "name": "mon_prom"
+          },
+          "was": {
+            "replicated": {
+              "replicas": 2
+            }
+          },
+          "running_tasks": 1,
+          "grace_seconds": 10.0
+        }
       ]
     }
     "#);
@@ -148,4 +173,17 @@ async fn a_folder_that_cannot_be_written_is_an_error_with_its_name() {
 fn a_bare_name_is_in_the_current_folder() {
     assert_eq!(folder(Path::new("outage.json")), Path::new("."));
     assert_eq!(folder(Path::new("/a/outage.json")), Path::new("/a"));
+}
+
+#[tokio::test]
+async fn a_record_without_services_is_read() {
+    let (_folder, journal) = journal();
+    journal.write(&record()).await.unwrap();
+    let mut json: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(journal.path()).unwrap()).unwrap();
+    assert!(json.as_object_mut().unwrap().remove("services").is_some());
+    std::fs::write(journal.path(), json.to_string()).unwrap();
+    let read = journal.read().await.unwrap().unwrap();
+    assert_eq!(read.containers, record().containers);
+    assert_eq!(read.services, []);
 }

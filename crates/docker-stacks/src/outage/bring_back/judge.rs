@@ -1,7 +1,5 @@
 //! How a container that was started fares.
 
-use std::time::Duration;
-
 use super::{Container, ContainerState, OutageOptions, Slot, StartEnd, Was};
 use crate::model::Health;
 
@@ -16,15 +14,30 @@ pub(super) enum Look {
 
 /// Judges what a container does after its start.
 pub(super) fn judge(now: &Container, slot: &Slot, options: &OutageOptions) -> Look {
-    let up_for = slot.up_at.map_or(Duration::ZERO, |at| at.elapsed());
-    let untouched = !slot.start_asked;
+    let up_for = slot.up_for();
+    // Neither by this process nor by one before it that died.
+    let untouched = !slot.start_asked && now.started_at == slot.record.started_at;
     match (now.state, slot.record.was) {
-        (ContainerState::Running | ContainerState::Paused, Was::Paused)
+        (ContainerState::Paused, Was::Paused)
         | (ContainerState::Running | ContainerState::Restarting, Was::Restarting) => {
             Look::Done(StartEnd::Running)
         }
-        (ContainerState::Running, _) if now.has_health_check => match now.health {
-            Some(Health::Healthy) => Look::Done(StartEnd::Healthy),
+        (ContainerState::Exited { code: 0 }, _) if slot.is_job && !untouched => {
+            Look::Done(StartEnd::Completed)
+        }
+        // Others wait for its end; but not for that of one that turns out to have none.
+        (ContainerState::Running, _)
+            if slot.is_job && !untouched && up_for < options.healthy_within =>
+        {
+            Look::Wait
+        }
+        // Nobody waits for the health of what is about to be paused.
+        (ContainerState::Running, Was::Running) if now.has_health_check => match now.health {
+            Some(Health::Healthy) if untouched || up_for >= options.settle => {
+                Look::Done(StartEnd::Healthy)
+            }
+            // It may yet turn out to crash soon after its start.
+            Some(Health::Healthy) => Look::Wait,
             health if untouched || up_for >= options.healthy_within => {
                 let health = health.map_or_else(|| "unknown".to_owned(), |h| h.to_string());
                 Look::Done(StartEnd::Unhealthy {

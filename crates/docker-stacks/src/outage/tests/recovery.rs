@@ -3,37 +3,24 @@
 use super::*;
 use crate::journal::Journal;
 
-async fn recover_in(lab: &Lab) -> Option<RecoveryReport> {
-    recover(&*lab.engine, &lab.journal, &lab.options)
-        .await
-        .unwrap()
-}
-
-/// Runs an outage and drops it after `alive`, as the end of the process does.
-async fn die_after(lab: &Lab, alive: Duration) {
-    let work = sleep(600 * SECOND);
-    let outage = lab.outage(work);
-    assert!(tokio::time::timeout(alive, outage).await.is_err());
-}
-
 #[tokio::test(start_paused = true)]
 async fn nothing_is_recovered_where_nothing_is_owed() {
     let lab = Lab::new();
-    assert_eq!(recover_in(&lab).await, None);
+    assert_eq!(lab.recover().await, None);
     assert_eq!(lab.calls(), "");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_process_that_died_at_work_is_made_good() {
     let lab = Lab::new();
-    die_after(&lab, 5 * SECOND).await;
+    lab.die_after(5 * SECOND).await;
     assert!(!lab.all_run());
-    let report = recover_in(&lab).await.unwrap();
+    let report = lab.recover().await.unwrap();
     assert_eq!(report.begun_at, BEGUN_AT);
     assert_eq!(report.stacks, [StackName::new("shop")]);
     assert_eq!(lab.calls(), "-a -b -c +c +b +a");
     assert!(lab.all_run());
-    assert_eq!(recover_in(&lab).await, None, "once is enough");
+    assert_eq!(lab.recover().await, None, "once is enough");
 }
 
 #[tokio::test(start_paused = true)]
@@ -46,11 +33,11 @@ async fn a_process_that_died_in_a_stop_is_made_good_when_the_stop_has_ended() {
             ..Behaviour::default()
         },
     );
-    die_after(&lab, 2 * SECOND).await;
+    lab.die_after(2 * SECOND).await;
     assert_eq!(lab.engine.state_of("b"), Some(ContainerState::Running));
     // Not seeing the engine at first must not make it forget the stop.
     lab.engine.go_away_for(3);
-    let report = recover_in(&lab).await.unwrap();
+    let report = lab.recover().await.unwrap();
     assert_eq!(report.not_running, []);
     assert_eq!(lab.calls(), "-a -b +a +b", "a does not wait for ever");
     sleep(60 * SECOND).await;
@@ -59,7 +46,8 @@ async fn a_process_that_died_in_a_stop_is_made_good_when_the_stop_has_ended() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_that_ends_soon_keeps_the_order() {
-    let lab = Lab::new();
+    let needs_b = depending_on(service("a"), "b:service_started:false");
+    let lab = Lab::of([needs_b, service("b"), service("c")]);
     lab.behave(
         "b",
         &Behaviour {
@@ -67,8 +55,8 @@ async fn a_stop_that_ends_soon_keeps_the_order() {
             ..Behaviour::default()
         },
     );
-    die_after(&lab, SECOND).await;
-    assert_eq!(recover_in(&lab).await.unwrap().not_running, []);
+    lab.die_after(SECOND).await;
+    assert_eq!(lab.recover().await.unwrap().not_running, []);
     assert_eq!(lab.calls(), "-a -b +b +a");
 }
 
@@ -93,7 +81,7 @@ async fn a_stop_that_was_never_asked_for_keeps_nobody_down() {
     assert_eq!(lab.calls(), "-a");
     lab.engine.set_latency(Duration::ZERO);
     assert!(
-        tokio::time::timeout(5 * SECOND, recover_in(&lab))
+        tokio::time::timeout(5 * SECOND, lab.recover())
             .await
             .is_err(),
         "b may still fall"
@@ -114,7 +102,7 @@ async fn a_process_that_died_in_its_starts_is_made_good_at_once() {
     assert_eq!(lab.calls(), "-a -b -c +c");
     lab.engine.set_latency(Duration::ZERO);
     let begun = Instant::now();
-    let report = recover_in(&lab).await.unwrap();
+    let report = lab.recover().await.unwrap();
     assert_eq!(report.not_running, []);
     assert!(lab.all_run());
     assert!(begun.elapsed() < 5 * SECOND, "no stop is waited for");
@@ -123,15 +111,15 @@ async fn a_process_that_died_in_its_starts_is_made_good_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_recovery_that_dies_is_recovered() {
     let lab = Lab::new();
-    die_after(&lab, 5 * SECOND).await;
+    lab.die_after(5 * SECOND).await;
     lab.engine.set_latency(SECOND);
     assert!(
-        tokio::time::timeout(5 * SECOND, recover_in(&lab))
+        tokio::time::timeout(5 * SECOND, lab.recover())
             .await
             .is_err()
     );
     assert_eq!(lab.owed(), ["a", "b", "c"]);
-    assert_eq!(recover_in(&lab).await.unwrap().not_running, []);
+    assert_eq!(lab.recover().await.unwrap().not_running, []);
     assert!(lab.all_run());
     assert_eq!(lab.journal.record(), None);
 }
@@ -139,11 +127,11 @@ async fn a_recovery_that_dies_is_recovered() {
 #[tokio::test(start_paused = true)]
 async fn a_recreated_container_is_found_by_its_service() {
     let lab = Lab::new();
-    die_after(&lab, 5 * SECOND).await;
+    lab.die_after(5 * SECOND).await;
     lab.engine.recreate("a");
     lab.engine.recreate("b");
     lab.engine.start_behind_the_back("b");
-    let report = recover_in(&lab).await.unwrap();
+    let report = lab.recover().await.unwrap();
     assert_eq!(report.not_running, []);
     assert!(lab.all_run());
 }
@@ -151,7 +139,7 @@ async fn a_recreated_container_is_found_by_its_service() {
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_recovered_stays_owed() {
     let lab = Lab::new();
-    die_after(&lab, 5 * SECOND).await;
+    lab.die_after(5 * SECOND).await;
     lab.behave(
         "b",
         &Behaviour {
@@ -159,17 +147,17 @@ async fn what_cannot_be_recovered_stays_owed() {
             ..Behaviour::default()
         },
     );
-    let report = recover_in(&lab).await.unwrap();
+    let report = lab.recover().await.unwrap();
     assert_eq!(report.not_running.len(), 1);
     assert_eq!(lab.owed(), ["b"]);
-    assert_eq!(recover_in(&lab).await.unwrap().not_running, []);
+    assert_eq!(lab.recover().await.unwrap().not_running, []);
     assert!(lab.all_run());
 }
 
 #[tokio::test(start_paused = true)]
 async fn another_engines_record_is_left_to_it() {
     let lab = Lab::new();
-    die_after(&lab, 5 * SECOND).await;
+    lab.die_after(5 * SECOND).await;
     let mut record = lab.journal.record().unwrap();
     record.engine = "unix:///elsewhere.sock".into();
     lab.journal.write(&record).await.unwrap();
@@ -226,7 +214,7 @@ proptest::proptest! {
             );
             let died = tokio::time::timeout(millis(alive_ms), outage).await.is_err();
             lab.engine.go_away_for(away);
-            let recovered = recover_in(&lab).await;
+            let recovered = lab.recover().await;
             // It may have died before it wrote, but never between a stop and the record of it.
             if !lab.engine.calls().is_empty() && died {
                 assert!(recovered.is_some());

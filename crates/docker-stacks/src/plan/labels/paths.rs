@@ -81,7 +81,7 @@ pub(super) fn complaints(container: &Container) -> Vec<String> {
         match Named::read(entry) {
             Err(what) => complaints.push(format!("{begin}: {what}; it is ignored")),
             Ok(named) if !container.mounts.iter().any(|mount| named.names(mount)) => {
-                complaints.push(format!("{begin}: the container has no mount '{entry}'"));
+                complaints.push(format!("{begin}: nothing is mounted as '{entry}'"));
             }
             Ok(_) => {}
         }
@@ -134,7 +134,7 @@ mod tests {
         let db = labelled(INCLUDE, "/data/, nfs_data");
         assert!(is_named(&db, &db.mounts[0]));
         assert!(!is_named(&db, &bind("/data", "/other")));
-        insta::assert_snapshot!(complaints(&db).join("\n"), @"container db: the label backup-window.include: the container has no mount 'nfs_data'");
+        insta::assert_snapshot!(complaints(&db).join("\n"), @"container db: the label backup-window.include: nothing is mounted as 'nfs_data'");
     }
 
     #[test]

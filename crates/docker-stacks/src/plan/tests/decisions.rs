@@ -323,7 +323,7 @@ fn a_reader_does_not_go_down_with_the_writer() {
 }
 
 #[test]
-fn swarm_stacks_are_left_alone_loudly() {
+fn swarm_stacks_are_left_alone_loudly_where_their_services_are_not_known() {
     let mut task = with_mounts(container("mon_prom.1"), vec![bind("/data/prom", "/data")]);
     task.labels
         .insert("com.docker.stack.namespace".into(), "mon".into());

@@ -138,7 +138,8 @@ fn the_plan_of_three_groups_and_seven_containers() {
               "name": "sync-syncthing-1"
             }
           ],
-          "dependencies": []
+          "dependencies": [],
+          "hooks": []
         },
         {
           "stacks": [
@@ -182,7 +183,8 @@ fn the_plan_of_three_groups_and_seven_containers() {
               "name": "shop-db-1"
             }
           ],
-          "dependencies": []
+          "dependencies": [],
+          "hooks": []
         },
         {
           "stacks": [
@@ -263,9 +265,11 @@ fn the_plan_of_three_groups_and_seven_containers() {
                 "id": "000076706e2d676c756574756e2d310000000000000000000000000000000000",
                 "name": "vpn-gluetun-1"
               },
-              "condition": "started"
+              "condition": "started",
+              "shares_namespace": true
             }
-          ]
+          ],
+          "hooks": []
         }
       ],
       "warnings": [

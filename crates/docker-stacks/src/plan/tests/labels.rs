@@ -72,7 +72,7 @@ fn a_live_container_that_spoils_anothers_copy_is_spoken_of() {
 fn a_wrong_label_is_a_warning_and_changes_nothing() {
     let right = data(service("p", "db"), "/data/db");
     let wrong = labelled(right.clone(), STOP, "nope");
-    let wrong = labelled(wrong, "backup-window.exec-pre", "dump");
+    let wrong = labelled(wrong, "backup-window.exec-pre", "[dump]");
     let plan_right = plan_of(vec![right], &[], &[]);
     let plan_wrong = plan_of(vec![wrong], &[], &[]);
     assert_eq!(plan_wrong.groups, plan_right.groups);

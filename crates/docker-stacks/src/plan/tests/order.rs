@@ -74,7 +74,21 @@ fn a_circle_is_broken_by_name_and_said() {
     assert_eq!(
         warnings,
         [
-            "containers p-b-1, p-c-1 depend on each other in a circle: they are stopped in the order of their names"
+            "containers p-b-1, p-c-1 depend on each other in a circle: p-b-1 is stopped first and started last"
+        ]
+    );
+}
+
+#[test]
+fn a_circle_is_not_broken_where_a_network_would_be_missing() {
+    let mut inside = service("p", "z");
+    inside.network_mode = Some(ContainerKey::new("p-a-1"));
+    let (order, warnings) = order(vec![depends_on(service("p", "a"), "z"), inside]);
+    assert_eq!(order, ["p-z-1", "p-a-1"]);
+    assert_eq!(
+        warnings,
+        [
+            "containers p-a-1, p-z-1 depend on each other in a circle: p-z-1 is stopped first and started last"
         ]
     );
 }

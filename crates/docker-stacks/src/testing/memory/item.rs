@@ -16,7 +16,7 @@ use crate::{
 const KILLED: i64 = 137;
 
 /// How a container in memory behaves.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Behaviour {
     /// It takes no notice of its stop signal, so that the engine must kill it.
     pub ignores_stop: bool,
@@ -28,12 +28,30 @@ pub struct Behaviour {
     pub refuses_stop: Option<String>,
     /// How many starts the engine refuses.
     pub refused_starts: u32,
-    /// How many starts end by themselves, with code 1.
+    /// How many starts end by themselves.
     pub crashing_starts: u32,
     /// How long after the start such a crash comes.
     pub crashes_after: Duration,
+    /// What it exits with then: 0 for one that has done its work.
+    pub crash_code: i64,
     /// Its health check.
     pub health: HealthBehaviour,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            ignores_stop: false,
+            stops_after: Duration::ZERO,
+            exit_code: 0,
+            refuses_stop: None,
+            refused_starts: 0,
+            crashing_starts: 0,
+            crashes_after: Duration::ZERO,
+            crash_code: 1,
+            health: HealthBehaviour::NoCheck,
+        }
+    }
 }
 
 /// What a container's health check says.
@@ -189,13 +207,14 @@ impl Item {
         }
     }
 
-    pub(super) fn try_start(&mut self, now: (Instant, Timestamp)) -> Result<(), String> {
+    /// Starts it unless it runs, and says whether it did.
+    pub(super) fn try_start(&mut self, now: (Instant, Timestamp)) -> Result<bool, String> {
         match self.phase {
             Phase::Up { paused: true, .. } => {
                 Err("cannot start a paused container, try unpause instead".to_owned())
             }
             // As Docker does: it runs, so there is nothing to do, even if its stop is under way.
-            Phase::Up { .. } => Ok(()),
+            Phase::Up { .. } => Ok(false),
             Phase::Still(_) if self.behaviour.refused_starts > 0 => {
                 self.behaviour.refused_starts -= 1;
                 Err(
@@ -205,8 +224,17 @@ impl Item {
             }
             Phase::Still(_) => {
                 self.start(now);
-                Ok(())
+                Ok(true)
             }
+        }
+    }
+
+    /// Says why no command can be run in it.
+    pub(super) fn runs_commands(&self) -> Result<(), String> {
+        match self.phase {
+            Phase::Up { paused: false, .. } => Ok(()),
+            Phase::Up { .. } => Err("it is paused, unpause it before the exec".to_owned()),
+            Phase::Still(_) => Err("it is not running".to_owned()),
         }
     }
 
@@ -217,7 +245,12 @@ impl Item {
         self.phase = Phase::Up {
             since: now,
             paused: false,
-            falls: crashes.then(|| (now + self.behaviour.crashes_after, 1)),
+            falls: crashes.then(|| {
+                (
+                    now + self.behaviour.crashes_after,
+                    self.behaviour.crash_code,
+                )
+            }),
         };
     }
 

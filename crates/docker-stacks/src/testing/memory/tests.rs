@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{conformance, container, volume};
+use crate::testing::{conformance, container, service, volume};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -36,7 +36,33 @@ async fn the_engine_in_memory_keeps_the_contract() {
         volume: "data".into(),
         healthy_within: 5 * SECOND,
     };
+    engine.on_exec(conformance::exec_behaviour);
     conformance::all(&engine, &fixture).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_swarm_in_memory_keeps_the_contract() {
+    let engine = MemoryEngine::new();
+    let replicas = |replicas| ServiceMode::Replicated { replicas };
+    for (name, mode) in [
+        ("web", replicas(2)),
+        ("agent", ServiceMode::Global),
+        ("off", replicas(0)),
+    ] {
+        let behaviour = ServiceBehaviour {
+            ends_after: 2 * SECOND,
+            runs_after: SECOND,
+            ..ServiceBehaviour::default()
+        };
+        engine.add_service(service(name, mode), behaviour);
+    }
+    let fixture = conformance::SwarmFixture {
+        replicated: "web".into(),
+        global: "agent".into(),
+        none: "off".into(),
+        within: 5 * SECOND,
+    };
+    conformance::halts_and_resumes(&engine, &fixture).await;
 }
 
 #[tokio::test(start_paused = true)]

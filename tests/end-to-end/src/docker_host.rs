@@ -1,0 +1,191 @@
+//! A Docker host alone: a real engine, a mounted NAS path with a repository, and the configuration
+//! that knows no other machine.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use docker_stacks::{BollardEngine, Engine as _};
+use lab::docker::PrivateDocker;
+use lab::isolation::scratch;
+use lab::nas_path::NasPath;
+
+use crate::{Ended, binary_path};
+
+/// How the Docker host is built.
+#[derive(Debug, Clone, Default)]
+pub struct DockerHostOptions {
+    /// Further arguments of `dockerd`.
+    pub dockerd: Vec<String>,
+    /// Where the project's binaries are to find the engine, if not at its own socket: a proxy's.
+    pub socket: Option<PathBuf>,
+    /// Further lines of the configuration's section `[docker]`.
+    pub docker: String,
+}
+
+/// A Docker host and a NAS path.
+#[derive(Debug)]
+pub struct DockerHost {
+    /// Its engine.
+    pub docker: PrivateDocker,
+    /// The NAS path.
+    pub nas: NasPath,
+    /// Where it lies.
+    pub dir: PathBuf,
+    /// The configuration.
+    pub config: PathBuf,
+    engine: BollardEngine,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// A command that ends with code 0 on its stop signal, as Compose's files write it.
+#[must_use]
+pub fn obedient() -> &'static str {
+    r#"command: ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1000 & wait $$!; done"]"#
+}
+
+impl DockerHost {
+    /// Builds it, to be called inside the lab's namespaces, and makes a repository.
+    ///
+    /// # Panics
+    /// When it cannot be built: a test that cannot run has not passed.
+    #[must_use]
+    pub fn build(options: &DockerHostOptions) -> Self {
+        let dir = scratch().expect("the suite runs inside the lab's namespaces");
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+        let (docker, engine) = runtime.block_on(async {
+            let dockerd = options.dockerd.clone();
+            let docker = PrivateDocker::start_with(&dir.join("docker"), dockerd).await;
+            let docker = docker.unwrap_or_else(|error| panic!("no engine: {error}"));
+            docker.import_busybox().await.expect("it takes an image");
+            let engine = docker.engine().await.expect("it answers");
+            (docker, engine)
+        });
+        let nas = NasPath::mount(&dir).expect("the NAS path can be mounted");
+        let password = dir.join("password");
+        fs::write(&password, "a password of the lab\n").expect("the folder can be written to");
+        make_private(&password);
+        let socket = options.socket.clone().unwrap_or_else(|| docker.socket());
+        let config = dir.join("config.toml");
+        let text = format!(
+            "state_dir = {:?}\n\
+             [window]\nstart = \"00:00\"\nend = \"23:59\"\ntime_zone = \"UTC\"\n\
+             [docker]\nhost = \"unix://{}\"\n{}\n\
+             [repository]\npath = {:?}\nmount = {:?}\npassword_file = {password:?}\n",
+            dir.join("state"),
+            socket.display(),
+            options.docker,
+            nas.repository(),
+            nas.mount_point(),
+        );
+        fs::write(&config, text).expect("the folder can be written to");
+        Self {
+            docker,
+            nas,
+            dir,
+            config,
+            engine,
+            runtime,
+        }
+    }
+
+    /// Brings up a project of these services, in the YAML of their bodies.
+    ///
+    /// # Panics
+    /// When it cannot be brought up.
+    pub fn project(&self, name: &str, services: &[(&str, &str)], volumes: &[&str]) {
+        let project = self.dir.join("stacks").join(name);
+        let mut file = "version: \"2.4\"\nservices:\n".to_owned();
+        for (service, body) in services {
+            file.push_str(&format!(
+                "  {service}:\n    image: {}\n    restart: unless-stopped\n",
+                lab::docker::BUSYBOX_IMAGE
+            ));
+            for line in body.lines() {
+                file.push_str(&format!("    {line}\n"));
+            }
+        }
+        if !volumes.is_empty() {
+            file.push_str("volumes:\n");
+        }
+        for volume in volumes {
+            file.push_str(&format!("  {volume}: {{}}\n"));
+        }
+        fs::create_dir_all(&project).expect("the folder can be made");
+        fs::write(project.join("docker-compose.yml"), file).expect("it can be written to");
+        let up = self.docker.compose_up(&project);
+        self.wait(up)
+            .unwrap_or_else(|error| panic!("{name} cannot be brought up: {error}"));
+    }
+
+    /// Runs docker's command line.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn docker(&self, arguments: &[&str]) -> String {
+        let done = self.wait(self.docker.docker(arguments));
+        done.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// What every container does, by its name; nothing while the engine does not answer.
+    #[must_use]
+    pub fn states(&self) -> Option<BTreeMap<String, String>> {
+        let containers = self.wait(self.engine.containers()).ok()?;
+        let states = containers.into_iter();
+        Some(states.map(|c| (c.name, c.state.to_string())).collect())
+    }
+
+    /// Starts the engine again, after it was killed.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn restart_engine(&mut self) {
+        let restarted = self.runtime.block_on(self.docker.restart());
+        restarted.unwrap_or_else(|error| panic!("the engine does not come back: {error}"));
+    }
+
+    /// Runs a command of the project.
+    ///
+    /// # Panics
+    /// When the binary is not there.
+    #[must_use]
+    pub fn run(&self, binary: &str, arguments: &[&str]) -> Ended {
+        let output = self.command(binary, arguments).output();
+        let output = output.unwrap_or_else(|error| panic!("{binary} cannot be run: {error}"));
+        Ended::new(&output)
+    }
+
+    /// The command, to be started otherwise.
+    #[must_use]
+    pub fn command(&self, binary: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary_path(binary));
+        command
+            .args(arguments)
+            .arg("--config")
+            .arg(&self.config)
+            .env_remove("BACKUP_WINDOW_STATE_DIR");
+        command
+    }
+
+    /// Where an outage is written down.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.dir.join("state/outage.json")
+    }
+
+    /// Waits for something that the lab does.
+    pub fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// Enters the runtime, for what is to be started in it.
+    pub fn enter(&self) -> tokio::runtime::EnterGuard<'_> {
+        self.runtime.enter()
+    }
+}
+
+fn make_private(file: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).expect("the file is there");
+}

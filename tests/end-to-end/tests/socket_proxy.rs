@@ -1,0 +1,160 @@
+//! What the commands use of an engine's API is what the documentation says, no more and no less: a
+//! socket proxy in between lets through what is listed, and writes down what was used.
+
+#![expect(clippy::unwrap_used, reason = "a helper that fails must fail its test")]
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use docker_stacks::endpoints::{self, Endpoint};
+use docker_stacks::{
+    Container, ContainerId, Engine as _, FileJournal, Journal as _, OutageRecord, RecordedContainer,
+};
+use end_to_end::House;
+use lab::docker::{Action, SocketProxy};
+use lab::homelab::{HomelabOptions, LabEngine};
+use lab::isolation::isolated;
+
+/// A house whose commands reach the engine through a proxy.
+struct Guarded {
+    house: House,
+    socket: PathBuf,
+    config: PathBuf,
+}
+
+impl Guarded {
+    fn new() -> Self {
+        let house = House::build(HomelabOptions::default());
+        let LabEngine::Docker(docker) = house.lab.engine() else {
+            panic!("the suite wants a real engine");
+        };
+        let socket = docker.socket();
+        let config = house.config_with(
+            &format!("host = \"unix://{}\"", socket.display()),
+            &format!(
+                "settle = \"500ms\"\nhost = \"unix://{}\"",
+                proxy_socket(&house).display()
+            ),
+        );
+        Self {
+            house,
+            socket,
+            config,
+        }
+    }
+
+    /// Runs a command with a proxy that lets through these endpoints, and checks that the command
+    /// used each of them, and asked for nothing else.
+    fn uses_exactly(&self, endpoints: &'static [Endpoint], arguments: &[&str]) {
+        let proxy = self.house.wait(async {
+            SocketProxy::start(&proxy_socket(&self.house), &self.socket, move |request| {
+                let listed = |endpoint: &Endpoint| request.matches(endpoint.method, endpoint.path);
+                if endpoints.iter().any(listed) {
+                    Action::Forward
+                } else {
+                    Action::Forbid
+                }
+            })
+            .unwrap()
+        });
+        let house = &self.house;
+        let ended = house.run_with(&self.config, "docker-backup", arguments);
+        let refused: BTreeSet<String> = proxy.refused().iter().map(ToString::to_string).collect();
+        assert_eq!(refused, BTreeSet::new(), "{arguments:?} asks for more");
+        ended.expect_code(0);
+        let used = proxy.used();
+        for endpoint in endpoints {
+            let is_used = used
+                .iter()
+                .any(|request| request.matches(endpoint.method, endpoint.path));
+            assert!(is_used, "{arguments:?} does not use {endpoint}");
+        }
+    }
+
+    fn containers(&self) -> Vec<Container> {
+        let LabEngine::Docker(docker) = self.house.lab.engine() else {
+            panic!("the suite wants a real engine");
+        };
+        self.house
+            .wait(async { docker.engine().await.unwrap().containers().await.unwrap() })
+    }
+
+    /// Pauses the first container that runs and that nobody checks the health of.
+    fn pause_one(&self) -> Container {
+        let LabEngine::Docker(docker) = self.house.lab.engine() else {
+            panic!("the suite wants a real engine");
+        };
+        let one = self
+            .containers()
+            .into_iter()
+            .find(|container| container.state.is_active() && !container.mounts.is_empty())
+            .unwrap();
+        self.house.wait(async {
+            let engine = docker.engine().await.unwrap();
+            engine.pause(&one.id).await.unwrap();
+            engine.container(&one.id).await.unwrap()
+        })
+    }
+
+    /// Leaves behind what a power cut does in an outage of two containers, of which one was paused
+    /// before, and the other recreated since.
+    fn cut_the_power(&self, paused: &Container) {
+        let LabEngine::Docker(docker) = self.house.lab.engine() else {
+            panic!("the suite wants a real engine");
+        };
+        let running = self
+            .containers()
+            .into_iter()
+            .find(|container| container.id != paused.id && container.state.is_active());
+        let running = running.unwrap();
+        let grace = Duration::from_secs(10);
+        let record = OutageRecord {
+            begun_at: self.house.lab.primary().now(),
+            engine: format!("unix://{}", proxy_socket(&self.house).display()),
+            stacks: Vec::new(),
+            containers: vec![
+                RecordedContainer::of(paused, grace).unwrap(),
+                as_recreated(RecordedContainer::of(&running, grace).unwrap()),
+            ],
+            services: Vec::new(),
+            hooks: Vec::new(),
+        };
+        let journal = FileJournal::new(self.house.dir.join("state/outage.json"));
+        self.house.wait(async {
+            journal.write(&record).await.unwrap();
+            let engine = docker.engine().await.unwrap();
+            engine.unpause(&paused.id).await.unwrap();
+            engine.stop(&paused.id, grace).await.unwrap();
+            engine.stop(&running.id, grace).await.unwrap();
+        });
+    }
+}
+
+/// A record of a container that is there under another identifier now.
+fn as_recreated(mut recorded: RecordedContainer) -> RecordedContainer {
+    recorded.container.id = ContainerId::new("f".repeat(64));
+    recorded
+}
+
+fn proxy_socket(house: &House) -> PathBuf {
+    house.dir.join("proxy.sock")
+}
+
+#[test]
+fn a_proxy_that_allows_what_is_documented_is_enough_and_all_of_it_is_used() {
+    isolated(|| {
+        let guarded = Guarded::new();
+        guarded.house.run("docker-backup", &["init"]).expect_code(0);
+        let before = guarded.house.running();
+        guarded.uses_exactly(endpoints::PLAN, &["plan"]);
+        let paused = guarded.pause_one();
+        guarded.uses_exactly(endpoints::RUN, &["run", "--now"]);
+        guarded.cut_the_power(&paused);
+        guarded.uses_exactly(endpoints::RECOVER, &["recover"]);
+        assert_eq!(guarded.house.running(), before);
+        let now = guarded.containers();
+        let again = now.iter().find(|container| container.id == paused.id);
+        assert_eq!(again.unwrap().state, paused.state);
+    });
+}
