@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use docker_stacks::{BollardEngine, Engine as _};
 use lab::docker::PrivateDocker;
@@ -177,6 +178,11 @@ impl DockerHost {
     /// Waits for something that the lab does.
     pub fn wait<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
+    }
+
+    /// Lets time pass, for the lab too.
+    pub fn sleep(&self, time: Duration) {
+        self.wait(async { tokio::time::sleep(time).await });
     }
 
     /// Enters the runtime, for what is to be started in it.
