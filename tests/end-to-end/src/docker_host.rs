@@ -46,6 +46,56 @@ pub fn obedient() -> &'static str {
     r#"command: ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1000 & wait $$!; done"]"#
 }
 
+/// The container of [`seven_containers`] that the engine deletes when it stops.
+pub const AUTO_REMOVED: &str = "reader";
+
+/// Three groups of seven containers: two share a network, two a volume, one of these is paused, one
+/// has exited, and one the engine deletes when it stops.
+pub fn seven_containers(host: &DockerHost) {
+    let with = |more: &str| format!("{}\n{more}", obedient());
+    host.project(
+        "vpn",
+        &[
+            ("gluetun", &with("volumes: [\"state:/data\"]")),
+            (
+                "qbit",
+                &with("network_mode: service:gluetun\nvolumes: [\"config:/data\"]"),
+            ),
+        ],
+        &["state", "config"],
+    );
+    host.project(
+        "shop",
+        &[
+            ("db", &with("volumes: [\"data:/data\"]")),
+            ("job", &with("volumes: [\"data:/data\"]")),
+        ],
+        &["data"],
+    );
+    host.docker(&["pause", "shop_job_1"]);
+    host.project(
+        "wiki",
+        &[
+            ("app", &with("volumes: [\"pages:/data\"]")),
+            ("old", &with("volumes: [\"pages:/data\"]")),
+        ],
+        &["pages"],
+    );
+    host.docker(&["stop", "--time=5", "wiki_old_1"]);
+    start_auto_removed(host);
+}
+
+/// Starts the container that the engine deletes when it stops.
+pub fn start_auto_removed(host: &DockerHost) {
+    let name = format!("--name={AUTO_REMOVED}");
+    let volume = "--volume=wiki_pages:/data:ro";
+    let image = lab::docker::BUSYBOX_IMAGE;
+    let command = [
+        "run", "--detach", "--rm", &name, volume, image, "sleep", "100000",
+    ];
+    host.docker(&command);
+}
+
 impl DockerHost {
     /// Builds it, to be called inside the lab's namespaces, and makes a repository.
     ///

@@ -15,7 +15,9 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use end_to_end::{DockerHost, DockerHostOptions, obedient};
+use end_to_end::{
+    AUTO_REMOVED, DockerHost, DockerHostOptions, seven_containers, start_auto_removed,
+};
 use lab::docker::{Action, Request, SocketProxy};
 use lab::isolation::{isolated, scratch};
 use rustix::process::{Pid, Signal, kill_process};
@@ -25,10 +27,6 @@ const SOON: Duration = Duration::from_secs(5);
 
 /// How long a run may take: far longer than any does.
 const RUN_DEADLINE: Duration = Duration::from_mins(2);
-
-/// The container that is deleted when it stops. An engine also deletes it at its own start, though it
-/// ran all the time (seen with Docker 20.10 and `--live-restore`): nobody can start it again.
-const REMOVED_BY_THE_ENGINE: &str = "reader";
 
 /// The name of the step at which a copy begins.
 const COPY: &str = "the copy";
@@ -125,7 +123,7 @@ struct Matrix {
 impl Matrix {
     fn build() -> Self {
         let socket = scratch().unwrap().join("proxy.sock");
-        let mut host = DockerHost::build(&DockerHostOptions {
+        let host = DockerHost::build(&DockerHostOptions {
             // As whoever does not want an upgrade of the engine to end everything has set it.
             dockerd: vec!["--live-restore".to_owned()],
             socket: Some(socket.clone()),
@@ -140,7 +138,7 @@ impl Matrix {
             })
             .unwrap()
         };
-        bring_up(&mut host);
+        seven_containers(&host);
         host.run("docker-backup", &["init"]).expect_code(0);
         let before = host.states().unwrap();
         Self {
@@ -223,7 +221,9 @@ impl Matrix {
         let now = self.host.states().unwrap();
         let mut expected = self.before.clone();
         if fault == Fault::EngineRestart {
-            expected.remove(REMOVED_BY_THE_ENGINE);
+            // An engine deletes such a container at its own start, though it ran all the time (seen
+            // with Docker 20.10 and `--live-restore`): nobody can start it again.
+            expected.remove(AUTO_REMOVED);
         }
         assert_eq!(
             now,
@@ -235,7 +235,7 @@ impl Matrix {
             self.host.nas.mount_again().unwrap();
         }
         if fault == Fault::EngineRestart {
-            start_reader(&self.host);
+            start_auto_removed(&self.host);
         }
         match fault {
             Fault::Terminate => assert_eq!(code, Some(143), "{what}"),
@@ -278,52 +278,6 @@ impl Matrix {
             self.host.sleep(Duration::from_millis(5));
         }
     }
-}
-
-/// Three groups of seven containers: two share a network, two a volume, one of these is paused, one
-/// has exited, and one the engine deletes when it stops.
-fn bring_up(host: &mut DockerHost) {
-    let with = |more: &str| format!("{}\n{more}", obedient());
-    host.project(
-        "vpn",
-        &[
-            ("gluetun", &with("volumes: [\"state:/data\"]")),
-            (
-                "qbit",
-                &with("network_mode: service:gluetun\nvolumes: [\"config:/data\"]"),
-            ),
-        ],
-        &["state", "config"],
-    );
-    host.project(
-        "shop",
-        &[
-            ("db", &with("volumes: [\"data:/data\"]")),
-            ("job", &with("volumes: [\"data:/data\"]")),
-        ],
-        &["data"],
-    );
-    host.docker(&["pause", "shop_job_1"]);
-    host.project(
-        "wiki",
-        &[
-            ("app", &with("volumes: [\"pages:/data\"]")),
-            ("old", &with("volumes: [\"pages:/data\"]")),
-        ],
-        &["pages"],
-    );
-    host.docker(&["stop", "--time=5", "wiki_old_1"]);
-    start_reader(host);
-}
-
-fn start_reader(host: &DockerHost) {
-    let name = format!("--name={REMOVED_BY_THE_ENGINE}");
-    let volume = "--volume=wiki_pages:/data:ro";
-    let image = lab::docker::BUSYBOX_IMAGE;
-    let command = [
-        "run", "--detach", "--rm", &name, volume, image, "sleep", "100000",
-    ];
-    host.docker(&command);
 }
 
 #[test]
