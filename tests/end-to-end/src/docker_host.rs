@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use docker_stacks::{BollardEngine, Engine as _};
 use lab::docker::PrivateDocker;
@@ -43,6 +44,56 @@ pub struct DockerHost {
 #[must_use]
 pub fn obedient() -> &'static str {
     r#"command: ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1000 & wait $$!; done"]"#
+}
+
+/// The container of [`seven_containers`] that the engine deletes when it stops.
+pub const AUTO_REMOVED: &str = "reader";
+
+/// Three groups of seven containers: two share a network, two a volume, one of these is paused, one
+/// has exited, and one the engine deletes when it stops.
+pub fn seven_containers(host: &DockerHost) {
+    let with = |more: &str| format!("{}\n{more}", obedient());
+    host.project(
+        "vpn",
+        &[
+            ("gluetun", &with("volumes: [\"state:/data\"]")),
+            (
+                "qbit",
+                &with("network_mode: service:gluetun\nvolumes: [\"config:/data\"]"),
+            ),
+        ],
+        &["state", "config"],
+    );
+    host.project(
+        "shop",
+        &[
+            ("db", &with("volumes: [\"data:/data\"]")),
+            ("job", &with("volumes: [\"data:/data\"]")),
+        ],
+        &["data"],
+    );
+    host.docker(&["pause", "shop_job_1"]);
+    host.project(
+        "wiki",
+        &[
+            ("app", &with("volumes: [\"pages:/data\"]")),
+            ("old", &with("volumes: [\"pages:/data\"]")),
+        ],
+        &["pages"],
+    );
+    host.docker(&["stop", "--time=5", "wiki_old_1"]);
+    start_auto_removed(host);
+}
+
+/// Starts the container that the engine deletes when it stops.
+pub fn start_auto_removed(host: &DockerHost) {
+    let name = format!("--name={AUTO_REMOVED}");
+    let volume = "--volume=wiki_pages:/data:ro";
+    let image = lab::docker::BUSYBOX_IMAGE;
+    let command = [
+        "run", "--detach", "--rm", &name, volume, image, "sleep", "100000",
+    ];
+    host.docker(&command);
 }
 
 impl DockerHost {
@@ -177,6 +228,11 @@ impl DockerHost {
     /// Waits for something that the lab does.
     pub fn wait<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
+    }
+
+    /// Lets time pass, for the lab too.
+    pub fn sleep(&self, time: Duration) {
+        self.wait(async { tokio::time::sleep(time).await });
     }
 
     /// Enters the runtime, for what is to be started in it.

@@ -12,7 +12,9 @@ use std::process::{Command, Output};
 use lab::homelab::{Homelab, HomelabOptions};
 use serde_json::Value;
 
-pub use docker_host::{DockerHost, DockerHostOptions, obedient};
+pub use docker_host::{
+    AUTO_REMOVED, DockerHost, DockerHostOptions, obedient, seven_containers, start_auto_removed,
+};
 
 /// The configuration that the README shows.
 pub const EXAMPLE: &str = include_str!("../../../examples/homelab.toml");

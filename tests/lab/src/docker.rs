@@ -190,6 +190,12 @@ impl PrivateDocker {
         &self.address
     }
 
+    /// The end of what it has written into its log.
+    #[must_use]
+    pub fn log_tail(&self) -> String {
+        daemon::log_tail(&self.dir)
+    }
+
     /// A connection to it.
     ///
     /// # Errors

@@ -104,23 +104,6 @@ impl NasPath {
         }
     }
 
-    /// Lets nobody write to the NAS any more, or lets them again, as a file system does that found
-    /// itself damaged. Does nothing where nothing can be mounted.
-    ///
-    /// # Errors
-    /// When it cannot be changed.
-    pub fn set_read_only(&self, read_only: bool) -> Result<(), NasPathError> {
-        let option = if read_only {
-            "remount,ro"
-        } else {
-            "remount,rw"
-        };
-        match self.image {
-            Some(_) => run(Command::new("mount").args(["-o", option]).arg(&self.mount)),
-            None => Ok(()),
-        }
-    }
-
     /// Brings the NAS back.
     ///
     /// # Errors

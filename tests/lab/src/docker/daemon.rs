@@ -18,9 +18,6 @@ const READY_DEADLINE: Duration = Duration::from_secs(30);
 const ASK_EVERY: Duration = Duration::from_millis(100);
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Where version 1 of control groups pauses processes, if this machine has it.
-const FREEZER: &str = "/sys/fs/cgroup/freezer";
-
 /// How many lines of the log an error shows.
 const LOG_TAIL_LINES: usize = 20;
 
@@ -138,20 +135,6 @@ impl Drop for Daemon {
         if let Err(error) = self.kill() {
             tracing::warn!(%error, "a private Docker engine is left behind");
         }
-        thaw_containers();
-    }
-}
-
-/// Lets paused containers go on: with version 1 of control groups not even SIGKILL ends what is
-/// frozen, so that the lab's namespaces would wait for it for ever.
-pub(super) fn thaw_containers() {
-    let group = format!("{FREEZER}{}", isolation::cgroup_parent());
-    for entry in walkdir::WalkDir::new(group).into_iter().flatten() {
-        if entry.file_name() == "freezer.state"
-            && let Err(error) = fs::write(entry.path(), "THAWED")
-        {
-            tracing::warn!(%error, path = %entry.path().display(), "a container stays paused");
-        }
     }
 }
 
@@ -181,7 +164,7 @@ fn arguments(dir: &Path) -> Vec<std::ffi::OsString> {
     arguments
 }
 
-fn log_tail(dir: &Path) -> String {
+pub(super) fn log_tail(dir: &Path) -> String {
     let text = fs::read(log(dir)).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().collect();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use docker_stacks::{AddressError, BollardEngine, EngineAddress, EngineError, EngineOptions};
 use tokio::time::{Instant, sleep};
 
-use super::{PrivateDockerError, compose, daemon, image};
+use super::{PrivateDockerError, compose, image};
 use crate::isolation::{self, Isolation, find_program};
 
 /// From the start of the process to its first answer; 0.2 s on an idle machine.
@@ -153,7 +153,6 @@ impl Drop for PrivatePodman {
         if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
             tracing::warn!(%error, "a private Podman is left behind");
         }
-        daemon::thaw_containers();
     }
 }
 
