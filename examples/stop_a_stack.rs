@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let report = outage(&engine, &journal, group, now, &options, interrupted, work).await;
     println!("it was down for {:?}", report.outage);
     for missing in &report.not_running {
-        println!("{} does not run: {}", missing.container, missing.why);
+        println!("{} does not run: {}", missing.what.name(), missing.why);
     }
     Ok(())
 }

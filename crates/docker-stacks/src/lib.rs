@@ -150,5 +150,5 @@ pub use own::{OwnContainer, detect_own_container, own_container};
 pub use plan::{
     Dependency, Exclusion, ExclusionError, GroupPlan, HookPlan, Inclusion, InclusionError,
     MountDecision, MountPlan, PathGlob, PathGlobError, Plan, PlanRules, ServiceDecision,
-    ServicePlan, StackDecision, StackPlan, StartCondition, plan,
+    ServicePlan, StackDecision, StackPlan, StartCondition, StaysUp, plan,
 };

@@ -12,6 +12,7 @@ mod left_out;
 mod mounts;
 mod order;
 mod own;
+mod stays_up;
 mod swarm;
 
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ pub use glob::{PathGlob, PathGlobError};
 pub use hook::HookPlan;
 pub use inclusion::{Inclusion, InclusionError};
 pub use order::{Dependency, StartCondition};
+pub use stays_up::StaysUp;
 pub use swarm::{ServiceDecision, ServicePlan};
 
 /// What the configuration says about stopping and copying.
@@ -163,6 +165,9 @@ pub struct StackPlan {
     pub reason: String,
     /// What is mounted into its containers, each source once, with what happens to it.
     pub mounts: Vec<MountPlan>,
+    /// What of it runs on, if anything does although the stack is copied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stays_up: Vec<StaysUp>,
     /// The files that it was deployed from, to be copied with the data. Only their names are
     /// known: a `.env` need not exist, and what Portainer deployed lies inside Portainer's volume.
     /// Empty for a stack that is left alone.

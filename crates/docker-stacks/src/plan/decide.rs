@@ -7,6 +7,7 @@ use super::{
     labels::{self, Labels},
     mounts::{Mounts, mounts, working_dir},
     own::Own,
+    stays_up,
     swarm::{self, Place, noun},
 };
 use crate::{
@@ -64,17 +65,16 @@ fn decide_stack<'a>(
         .containers
         .iter()
         .filter(|container| {
-            let labels = Labels::of(container);
             left_alone.is_none()
                 && container.state.is_active()
-                && !container.auto_remove
-                && !own.needs(container)
                 && swarm::why_not_halted(stack, container).is_none()
-                && labels.enable
-                && labels.stop
-                && !rules.exclude.iter().any(|e| e.matches_container(container))
+                && stays_up::why(container, rules, own).is_none()
         })
         .collect();
+    let stays_up = match &left_alone {
+        Some(_) => Vec::new(),
+        None => stays_up::stays_up(stack, rules, own),
+    };
     let with_hooks = stack
         .containers
         .iter()
@@ -138,6 +138,7 @@ fn decide_stack<'a>(
             decision,
             reason,
             mounts,
+            stays_up,
             files,
             services: Vec::new(),
         },

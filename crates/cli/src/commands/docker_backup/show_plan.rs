@@ -103,6 +103,15 @@ pub(crate) fn describe(plan: &Plan) -> String {
                     service.reason.clone(),
                 ]);
             }
+            for kept in &stack.stays_up {
+                rows.push([
+                    String::new(),
+                    String::new(),
+                    "  keep running".to_owned(),
+                    format!("container {}", kept.container),
+                    kept.reason.clone(),
+                ]);
+            }
             for mount in &stack.mounts {
                 rows.push([
                     String::new(),
@@ -121,7 +130,7 @@ pub(crate) fn describe(plan: &Plan) -> String {
     if rows.is_empty() {
         return "no stacks were found".to_owned();
     }
-    table(["GROUP", "STACK", "WHAT", "MOUNT OR SERVICE", "WHY"], rows)
+    table(["GROUP", "STACK", "WHAT", "OF WHAT", "WHY"], rows)
 }
 
 fn describe_service(service: &ServicePlan) -> String {
@@ -170,7 +179,7 @@ mod tests {
         assert_eq!(
             squeezed,
             [
-                "GROUP STACK WHAT MOUNT OR SERVICE WHY",
+                "GROUP STACK WHAT OF WHAT WHY",
                 "1 mon stop and copy 1 service running, 1 mount to copy",
                 "leave alone service mon_off, 0 tasks nothing of it runs",
                 "scale to 0 service mon_prom, 2 tasks on here scaled to 0, and to 2 replicas again",

@@ -174,6 +174,15 @@ fn the_plan_of_three_groups_and_seven_containers() {
                   "reason": "a volume on this machine"
                 }
               ],
+              "stays_up": [
+                {
+                  "container": {
+                    "id": "000073686f702d64656275672d31000000000000000000000000000000000000",
+                    "name": "shop-debug-1"
+                  },
+                  "reason": "it was started with --rm, so that a stop would delete it"
+                }
+              ],
               "files": []
             }
           ],
