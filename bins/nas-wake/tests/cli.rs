@@ -46,7 +46,7 @@ fn help_is_understood_by_a_newcomer() {
 
 #[test]
 fn an_unknown_key_is_named_with_its_line_and_what_was_expected() {
-    insta::assert_snapshot!(complaint("broadcast = ", "brodcast = "), @r"ERROR /etc/backup-window/config.toml:49: unknown field `brodcast`, expected one of `address`, `mac`, `broadcast`, `interface`, `ready`, `wake_deadline`, `wake_interval`, `url`, `api_key_file`, `certificate_sha256`, `ca_file`, `silent_for`, `off_deadline`, `shutdown`; correct the key or remove the line");
+    insta::assert_snapshot!(complaint("broadcast = ", "brodcast = "), @"ERROR /etc/backup-window/config.toml:49: unknown field `brodcast`, expected one of `address`, `mac`, `broadcast`, `interface`, `ready`, `wake_deadline`, `wake_interval`, `url`, `api_key_file`, `certificate_sha256`, `ca_file`, `silent_for`, `off_deadline`, `shutdown`; correct the key or remove the line");
 }
 
 #[test]
