@@ -1,28 +1,52 @@
 //! What of an engine's API each command uses: what a socket proxy must let through, and no more.
 //!
-//! | endpoint                        | [`PLAN`] | [`RUN`] | [`RECOVER`] | what for                    |
-//! |---------------------------------|----------|---------|-------------|-----------------------------|
-//! | `GET /version`                  | yes      | yes     |             | is it an engine             |
-//! | `GET /info`                     | yes      | yes     |             | does it run on this machine |
-//! | `GET /containers/json`          | yes      | yes     | yes         | which containers there are  |
-//! | `GET /containers/{id}/json`     | yes      | yes     | yes         | what they mount and need    |
-//! | `GET /volumes`                  | yes      | yes     |             | where their data is         |
-//! | `POST /containers/{id}/stop`    |          | yes     |             | the outage                  |
-//! | `POST /containers/{id}/start`   |          | yes     | yes         | its end                     |
-//! | `POST /containers/{id}/pause`   |          | yes     | yes         | what was paused is again    |
-//! | `POST /containers/{id}/unpause` |          | yes     |             | what is paused cannot stop  |
+//! | endpoint                        | [`PLAN`] | [`RUN`] | [`RECOVER`] | what for                   |
+//! |---------------------------------|----------|---------|-------------|----------------------------|
+//! | `GET /version`                  | yes      | yes     |             | is it an engine            |
+//! | `GET /info`                     | yes      | yes     | swarm       | which machine, which swarm |
+//! | `GET /containers/json`          | yes      | yes     | yes         | which containers there are |
+//! | `GET /containers/{id}/json`     | yes      | yes     | yes         | what they mount and need   |
+//! | `GET /volumes`                  | yes      | yes     |             | where their data is        |
+//! | `GET /networks`                 |          | yes     |             | how they were made         |
+//! | `GET /images/json`              |          | yes     |             | what is to be pulled again |
+//! | `GET /events`                   |          | yes     |             | who starts what meanwhile  |
+//! | `POST /containers/{id}/stop`    |          | yes     |             | the outage                 |
+//! | `POST /containers/{id}/start`   |          | yes     | yes         | its end                    |
+//! | `POST /containers/{id}/pause`   |          | yes     | yes         | what was paused is again   |
+//! | `POST /containers/{id}/unpause` |          | yes     |             | what is paused cannot stop |
+//! | `POST /containers/{id}/exec`    |          | hooks   | hooks       | commands of labels         |
+//! | `POST /exec/{id}/start`         |          | hooks   | hooks       | the same                   |
+//! | `GET /exec/{id}/json`           |          | hooks   | hooks       | how they ended             |
+//! | `GET /services`                 | swarm    | swarm   | swarm       | which services there are   |
+//! | `GET /services/{id}`            |          | swarm   | swarm       | how one fares              |
+//! | `GET /tasks`                    | swarm    | swarm   | swarm       | what runs of them          |
+//! | `GET /nodes`                    | swarm    | swarm   | swarm       | where                      |
+//! | `POST /services/{id}/update`    |          | swarm   | swarm       | the outage, and its end    |
 //!
-//! Requests name no version of the API (`/containers/json`, not `/v1.51/containers/json`).
+//! What says `hooks` is used only for containers with the labels `backup-window.exec-pre` and
+//! `backup-window.exec-post` ([`HOOKS`]); what says `swarm`, only of an engine that manages a swarm
+//! ([`SWARM`]). Requests name no version of the API (`/containers/json`, not `/v1.51/containers/json`).
 //!
-//! Without the last two, only stacks with a paused container cannot be backed up. Without
-//! `GET /info`, an engine at a `tcp://` address is taken to be on another machine.
+//! - Without `GET /info`, an engine at a `tcp://` address is taken to be on another machine, and Swarm
+//!   stacks are left alone.
+//! - Without `GET /networks` and `GET /images/json`, snapshots lack those definitions, and each run
+//!   says so.
+//! - Without `GET /events`, a container that somebody starts on the data during an outage is noticed
+//!   only if it was stopped for it.
+//! - Without `pause` and `unpause`, only stacks with a paused container cannot be backed up.
 //!
-//! The lists are checked against what the commands use, in both directions, by a test of the
-//! project's with a socket proxy in between.
+//! The lists are checked against what the commands use, in both directions, by tests of the project's
+//! with a socket proxy in between.
 
 use std::fmt;
 
 /// An endpoint of the Docker Engine API.
+///
+/// ```
+/// use docker_stacks::endpoints::{Endpoint, PLAN};
+///
+/// assert!(PLAN.contains(&Endpoint { method: "GET", path: "/info" }));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
     /// `GET` or `POST`.
@@ -46,6 +70,12 @@ const fn post(path: &'static str) -> Endpoint {
 }
 
 /// What finding and planning takes, which changes nothing: `docker-backup plan`.
+///
+/// ```
+/// use docker_stacks::endpoints::PLAN;
+///
+/// assert!(PLAN.iter().all(|endpoint| endpoint.method == "GET"));
+/// ```
 pub const PLAN: &[Endpoint] = &[
     get("/containers/json"),
     get("/containers/{id}/json"),
@@ -55,10 +85,19 @@ pub const PLAN: &[Endpoint] = &[
 ];
 
 /// What a backup takes: `docker-backup run`, `backup-window run`.
+///
+/// ```
+/// use docker_stacks::endpoints::{PLAN, RUN};
+///
+/// assert!(PLAN.iter().all(|endpoint| RUN.contains(endpoint)));
+/// ```
 pub const RUN: &[Endpoint] = &[
     get("/containers/json"),
     get("/containers/{id}/json"),
+    get("/events"),
+    get("/images/json"),
     get("/info"),
+    get("/networks"),
     get("/version"),
     get("/volumes"),
     post("/containers/{id}/pause"),
@@ -68,11 +107,49 @@ pub const RUN: &[Endpoint] = &[
 ];
 
 /// What starting again what a run left stopped takes: `docker-backup recover`.
+///
+/// ```
+/// use docker_stacks::endpoints::RECOVER;
+///
+/// assert!(RECOVER.iter().all(|endpoint| !endpoint.path.ends_with("/stop")));
+/// ```
 pub const RECOVER: &[Endpoint] = &[
     get("/containers/json"),
     get("/containers/{id}/json"),
     post("/containers/{id}/pause"),
     post("/containers/{id}/start"),
+];
+
+/// What [`RUN`] and [`RECOVER`] take besides where containers have commands in their labels.
+///
+/// ```
+/// use docker_stacks::endpoints::{HOOKS, RUN};
+///
+/// let patterns: Vec<String> = RUN.iter().chain(HOOKS).map(|endpoint| endpoint.pattern()).collect();
+/// assert!(patterns.iter().any(|pattern| pattern.ends_with("/exec")));
+/// ```
+pub const HOOKS: &[Endpoint] = &[
+    get("/exec/{id}/json"),
+    post("/containers/{id}/exec"),
+    post("/exec/{id}/start"),
+];
+
+/// What [`RUN`] and [`RECOVER`] take besides of an engine that manages a swarm. Planning takes no
+/// single service, and changes none.
+///
+/// ```
+/// use docker_stacks::endpoints::SWARM;
+///
+/// let changing = SWARM.iter().filter(|endpoint| endpoint.method == "POST").count();
+/// assert_eq!(changing, 1);
+/// ```
+pub const SWARM: &[Endpoint] = &[
+    get("/info"),
+    get("/nodes"),
+    get("/services"),
+    get("/services/{id}"),
+    get("/tasks"),
+    post("/services/{id}/update"),
 ];
 
 impl Endpoint {
@@ -81,7 +158,7 @@ impl Endpoint {
     /// them.
     ///
     /// ```
-    /// let stop = docker_stacks::endpoints::RUN[7];
+    /// let stop = docker_stacks::endpoints::RUN[10];
     /// assert_eq!(stop.to_string(), "POST /containers/{id}/stop");
     /// assert_eq!(stop.pattern(), r"(/v1\.\d+)?/containers/[a-zA-Z0-9_.-]+/stop");
     /// ```
@@ -121,12 +198,18 @@ mod tests {
                     .collect()
             })
             .collect();
-        assert_eq!(rows.len(), RUN.len());
-        for (column, list) in [(1, PLAN), (2, RUN), (3, RECOVER)] {
+        for (column, word, list) in [
+            (1, "yes", PLAN),
+            (2, "yes", RUN),
+            (3, "yes", RECOVER),
+            (2, "hooks", HOOKS),
+            (3, "hooks", HOOKS),
+            (3, "swarm", SWARM),
+        ] {
             assert!(list.is_sorted(), "not in order: {list:?}");
             let mut said: Vec<&str> = rows
                 .iter()
-                .filter(|row| row[column] == "yes")
+                .filter(|row| row[column] == word)
                 .map(|row| row[0])
                 .collect();
             said.sort_unstable();

@@ -95,6 +95,21 @@ pub struct OutageRecord {
 
 /// A command that a container is owed after its start: what undoes, most often, what another
 /// command did before the stop.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use docker_stacks::{Container, ExecCommand, RecordedHook};
+///
+/// let db = Container::new("1f2e", "db");
+/// let thaw = ExecCommand {
+///     command: vec!["/bin/thaw".into()],
+///     user: None,
+///     limit: Duration::from_secs(60),
+/// };
+/// let owed = RecordedHook::of(&db, thaw);
+/// assert!(owed.is_replaced_by(&Container::new("77aa", "db")), "it was recreated");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedHook {
     /// The container, which need not be one that is stopped.
@@ -106,6 +121,16 @@ pub struct RecordedHook {
 }
 
 /// What a container waits for at its start.
+///
+/// ```
+/// use docker_stacks::{ContainerId, Need, StartCondition};
+///
+/// let vpn = Need {
+///     container: ContainerId::new("1f2e"),
+///     condition: StartCondition::Healthy,
+///     shares_namespace: true,
+/// };
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Need {
     /// The container that it needs, as it was called before the outage.

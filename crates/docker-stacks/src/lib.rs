@@ -52,10 +52,15 @@
 //! | `backup-window.stop-timeout` | `30s`, `2m` | how long it is given between its stop signal and SIGKILL |
 //! | `backup-window.exclude` | patterns ([`PathGlob`]) | paths, as the container sees them, that are not copied: `/var/lib/app/cache/**`, `*.log`. A pattern that matches the whole of a mount leaves it out |
 //! | `backup-window.include` | places or names | mounts that are copied although the rules would not, each by where the container sees it (`/etc/ssl`) or by its volume's name (`nfs_data`), with the limits of [`Inclusion`] |
+//! | `backup-window.exec-pre` | a command | runs in it before the first container of its group is stopped: `pg_dump -f /dump/wiki.sql`. A JSON array of strings is a program with its arguments, anything else is for `/bin/sh -c`. Should it fail, the copy is made all the same, and the report says so |
+//! | `backup-window.exec-post` | a command | the same, when its group is up again and healthy; after a crash too |
+//! | `backup-window.exec-pre-timeout`, `backup-window.exec-post-timeout` | `30s`, `20m` | how long that command may take: 5 minutes if nothing is said |
+//! | `backup-window.exec-pre-user`, `backup-window.exec-post-user` | `postgres`, `1000:1000` | as whom it runs: as the container does if nothing is said |
 //!
-//! The last two are lists, with commas or on lines of their own. A wrong value, and any other label
-//! of that family, is a warning in [`Plan::warnings`]. The configuration ([`PlanRules`]) beats a
-//! label; of two labels, the one that leaves out beats the one that includes.
+//! The values of `exclude` and `include` are lists, with commas or on lines of their own. A service of
+//! a Swarm stack has the same labels, without `stop-timeout` and the commands. A wrong value, and any
+//! other label of that family, is a warning in [`Plan::warnings`]. The configuration ([`PlanRules`])
+//! beats a label; of two labels, the one that leaves out beats the one that includes.
 //!
 //! # What is where
 //!

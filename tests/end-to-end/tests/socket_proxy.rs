@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use docker_stacks::endpoints::{self, Endpoint};
 use docker_stacks::{
-    Container, ContainerId, Engine as _, FileJournal, Journal as _, OutageRecord, RecordedContainer,
+    Container, ContainerId, Engine as _, ExecCommand, FileJournal, Journal as _, OutageRecord,
+    RecordedContainer, RecordedHook,
 };
 use end_to_end::House;
-use lab::docker::{Action, SocketProxy};
+use lab::docker::{Action, BUSYBOX_IMAGE, PrivateDocker, SocketProxy};
 use lab::homelab::{HomelabOptions, LabEngine};
 use lab::isolation::isolated;
 
@@ -47,10 +48,20 @@ impl Guarded {
     /// Runs a command with a proxy that lets through these endpoints, and checks that the command
     /// used each of them, and asked for nothing else.
     fn uses_exactly(&self, endpoints: &'static [Endpoint], arguments: &[&str]) {
+        self.uses(endpoints, &[], arguments);
+    }
+
+    /// The same, with other endpoints that are let through and need not be used.
+    fn uses(
+        &self,
+        endpoints: &'static [Endpoint],
+        others: &'static [Endpoint],
+        arguments: &[&str],
+    ) {
         let proxy = self.house.wait(async {
             SocketProxy::start(&proxy_socket(&self.house), &self.socket, move |request| {
                 let listed = |endpoint: &Endpoint| request.matches(endpoint.method, endpoint.path);
-                if endpoints.iter().any(listed) {
+                if endpoints.iter().chain(others).any(listed) {
                     Action::Forward
                 } else {
                     Action::Forbid
@@ -72,19 +83,22 @@ impl Guarded {
         }
     }
 
-    fn containers(&self) -> Vec<Container> {
+    fn docker(&self) -> &PrivateDocker {
         let LabEngine::Docker(docker) = self.house.lab.engine() else {
             panic!("the suite wants a real engine");
         };
+        docker
+    }
+
+    fn containers(&self) -> Vec<Container> {
+        let docker = self.docker();
         self.house
             .wait(async { docker.engine().await.unwrap().containers().await.unwrap() })
     }
 
     /// Pauses the first container that runs and that nobody checks the health of.
     fn pause_one(&self) -> Container {
-        let LabEngine::Docker(docker) = self.house.lab.engine() else {
-            panic!("the suite wants a real engine");
-        };
+        let docker = self.docker();
         let one = self
             .containers()
             .into_iter()
@@ -100,34 +114,61 @@ impl Guarded {
     /// Leaves behind what a power cut does in an outage of two containers, of which one was paused
     /// before, and the other recreated since.
     fn cut_the_power(&self, paused: &Container) {
-        let LabEngine::Docker(docker) = self.house.lab.engine() else {
-            panic!("the suite wants a real engine");
-        };
+        let docker = self.docker();
         let running = self
             .containers()
             .into_iter()
             .find(|container| container.id != paused.id && container.state.is_active());
         let running = running.unwrap();
         let grace = Duration::from_secs(10);
-        let record = OutageRecord {
-            begun_at: self.house.lab.primary().now(),
-            engine: format!("unix://{}", proxy_socket(&self.house).display()),
-            stacks: Vec::new(),
-            containers: vec![
-                RecordedContainer::of(paused, grace).unwrap(),
-                as_recreated(RecordedContainer::of(&running, grace).unwrap()),
-            ],
-            services: Vec::new(),
-            hooks: Vec::new(),
-        };
-        let journal = FileJournal::new(self.house.dir.join("state/outage.json"));
+        let containers = vec![
+            RecordedContainer::of(paused, grace).unwrap(),
+            as_recreated(RecordedContainer::of(&running, grace).unwrap()),
+        ];
+        self.owe(containers, Vec::new());
         self.house.wait(async {
-            journal.write(&record).await.unwrap();
             let engine = docker.engine().await.unwrap();
             engine.unpause(&paused.id).await.unwrap();
             engine.stop(&paused.id, grace).await.unwrap();
             engine.stop(&running.id, grace).await.unwrap();
         });
+    }
+
+    /// Writes the journal of an outage that nobody ended.
+    fn owe(&self, containers: Vec<RecordedContainer>, hooks: Vec<RecordedHook>) {
+        let record = OutageRecord {
+            begun_at: self.house.lab.primary().now(),
+            engine: format!("unix://{}", proxy_socket(&self.house).display()),
+            stacks: Vec::new(),
+            containers,
+            services: Vec::new(),
+            hooks,
+        };
+        let journal = FileJournal::new(self.house.dir.join("state/outage.json"));
+        self.house
+            .wait(async { journal.write(&record).await.unwrap() });
+    }
+
+    /// Starts a container that asks for commands to be run in it.
+    fn start_one_with_hooks(&self) -> Container {
+        let script = "trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done";
+        let run = [
+            "run",
+            "--detach",
+            "--name=hooked",
+            "--network=none",
+            "--volume=hooked_data:/data",
+            "--label=backup-window.exec-pre=true",
+            "--label=backup-window.exec-post=true",
+            BUSYBOX_IMAGE,
+            "sh",
+            "-c",
+            script,
+        ];
+        self.house
+            .wait(async { self.docker().docker(&run).await.unwrap() });
+        let mut containers = self.containers().into_iter();
+        containers.find(|c| c.name == "hooked").unwrap()
     }
 }
 
@@ -156,5 +197,24 @@ fn a_proxy_that_allows_what_is_documented_is_enough_and_all_of_it_is_used() {
         let now = guarded.containers();
         let again = now.iter().find(|container| container.id == paused.id);
         assert_eq!(again.unwrap().state, paused.state);
+    });
+}
+
+#[test]
+fn commands_in_containers_take_what_is_documented_besides() {
+    isolated(|| {
+        let guarded = Guarded::new();
+        guarded.house.run("docker-backup", &["init"]).expect_code(0);
+        let hooked = guarded.start_one_with_hooks();
+        guarded.uses_exactly(endpoints::PLAN, &["plan"]);
+        let run = ["run", "--now", "hooked"];
+        guarded.uses(endpoints::HOOKS, endpoints::RUN, &run);
+        let command = ExecCommand {
+            command: vec!["true".to_owned()],
+            user: None,
+            limit: Duration::from_secs(10),
+        };
+        guarded.owe(Vec::new(), vec![RecordedHook::of(&hooked, command)]);
+        guarded.uses(endpoints::HOOKS, endpoints::RECOVER, &["recover"]);
     });
 }

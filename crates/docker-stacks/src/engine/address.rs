@@ -51,6 +51,12 @@ pub(super) enum Place {
 }
 
 /// By which way an engine is reached.
+///
+/// ```
+/// use docker_stacks::{AddressKind, EngineAddress};
+///
+/// assert_eq!(EngineAddress::default().kind(), AddressKind::Unix);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AddressKind {

@@ -11,6 +11,19 @@ use crate::model::seconds;
 const OUTPUT_BYTES: usize = 4 * 1024;
 
 /// A command to run in a container that runs.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use docker_stacks::ExecCommand;
+///
+/// let dump = ExecCommand {
+///     command: ["pg_dump", "-f", "/dump/wiki.sql"].map(str::to_owned).to_vec(),
+///     user: Some("postgres".into()),
+///     limit: Duration::from_secs(300),
+/// };
+/// assert_eq!(dump.to_string(), "pg_dump -f /dump/wiki.sql");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ExecCommand {
     /// The program and its arguments; no shell looks at them.
@@ -34,6 +47,15 @@ impl fmt::Display for ExecCommand {
 }
 
 /// How a command in a container ended.
+///
+/// ```
+/// use docker_stacks::ExecEnd;
+///
+/// fn has_worked(end: &ExecEnd) -> bool {
+///     matches!(end, ExecEnd::Exited { code: 0, .. })
+/// }
+/// assert!(!has_worked(&ExecEnd::StillRuns { output: String::new() }));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExecEnd {

@@ -3,6 +3,18 @@
 use std::{path::PathBuf, time::Duration};
 
 /// How to speak to an engine.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use docker_stacks::EngineOptions;
+///
+/// let options = EngineOptions {
+///     call_deadline: Duration::from_secs(10),
+///     ..EngineOptions::default()
+/// };
+/// assert_eq!(options.tls, None);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineOptions {
     /// How long one call may take, 60 s by default, and how long the way to the engine may; a stop
@@ -31,6 +43,18 @@ impl Default for EngineOptions {
 ///
 /// The files are PEM, and are read for each connection: a certificate that is renewed counts at
 /// once.
+///
+/// ```
+/// use docker_stacks::{EngineOptions, EngineTls};
+///
+/// let options = EngineOptions {
+///     tls: Some(EngineTls {
+///         ca_file: "/etc/my-backup/ca.pem".into(),
+///         client: None,
+///     }),
+///     ..EngineOptions::default()
+/// };
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineTls {
     /// The authorities that may have issued the engine's certificate (docker's `ca.pem`). No other
@@ -41,6 +65,15 @@ pub struct EngineTls {
 }
 
 /// A client's certificate and its key.
+///
+/// ```
+/// use docker_stacks::ClientCertificate;
+///
+/// let certificate = ClientCertificate {
+///     certificate_file: "/etc/my-backup/cert.pem".into(),
+///     key_file: "/etc/my-backup/key.pem".into(),
+/// };
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientCertificate {
     /// The certificate, followed by those between it and the authority (docker's `cert.pem`).
@@ -54,6 +87,18 @@ pub struct ClientCertificate {
 ///
 /// The host key is always held against the known hosts: what is not in there is refused. Nothing is
 /// ever asked: a key whose passphrase nobody gave to an agent does not serve.
+///
+/// ```
+/// use docker_stacks::{EngineOptions, EngineSsh};
+///
+/// let options = EngineOptions {
+///     ssh: EngineSsh {
+///         key_file: Some("/etc/my-backup/id_ed25519".into()),
+///         ..EngineSsh::default()
+///     },
+///     ..EngineOptions::default()
+/// };
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EngineSsh {
     /// The private key, and no other.

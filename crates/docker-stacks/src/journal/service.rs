@@ -11,6 +11,14 @@ use crate::model::{Service, ServiceMode, ServiceRef, seconds};
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
 /// One service that must have its tasks again.
+///
+/// ```
+/// use docker_stacks::{RecordedService, Service};
+///
+/// fn to_write_down(services: &[Service]) -> Vec<RecordedService> {
+///     services.iter().filter_map(RecordedService::of).collect()
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedService {
     /// Which service.

@@ -3,6 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 /// An image, as the engine lists it.
+///
+/// ```
+/// use docker_stacks::Image;
+///
+/// fn can_be_pulled_again(image: &Image) -> bool {
+///     !image.digests.is_empty()
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Image {

@@ -5,6 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// A network, as the engine lists it: what it takes to make it again.
+///
+/// ```
+/// use docker_stacks::Network;
+///
+/// let network = Network::bridge("1f2e", "shop_default");
+/// assert_eq!(network.driver, "bridge");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Network {

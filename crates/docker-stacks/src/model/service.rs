@@ -14,6 +14,13 @@ pub(crate) use spec::{BadSpec, NotAsExpected};
 /// The identifier that a swarm gave to a service: 25 letters and digits.
 ///
 /// A service that is removed and deployed again gets a new one; an update keeps it.
+///
+/// ```
+/// use docker_stacks::ServiceId;
+///
+/// let id = ServiceId::new("9mnpnzenvg8p8tdbtq4wvbkcz");
+/// assert_eq!(id.as_str().len(), 25);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ServiceId(String);
@@ -38,6 +45,13 @@ impl fmt::Display for ServiceId {
 }
 
 /// One service, by both of its names: the identifier for the swarm, the name for people.
+///
+/// ```
+/// use docker_stacks::{ServiceId, ServiceRef};
+///
+/// let db = ServiceRef { id: ServiceId::new("9mnpnz"), name: "shop_db".into() };
+/// assert_eq!(db.to_string(), "shop_db");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ServiceRef {
     /// What the swarm knows it by.
@@ -55,6 +69,14 @@ impl fmt::Display for ServiceRef {
 /// A service, as it was when a manager of its swarm was asked.
 ///
 /// Made by an [`Engine`](crate::Engine).
+///
+/// ```
+/// use docker_stacks::Service;
+///
+/// fn is_all_there(service: &Service) -> bool {
+///     service.running().count() == service.tasks.len()
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Service {
@@ -87,6 +109,13 @@ pub struct Service {
 }
 
 /// How many tasks a service has, and where.
+///
+/// ```
+/// use docker_stacks::ServiceMode;
+///
+/// let mode = ServiceMode::Replicated { replicas: 3 };
+/// assert_eq!(mode.to_string(), "3 replicas");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -103,6 +132,15 @@ pub enum ServiceMode {
 }
 
 /// What is mounted into a service's containers.
+///
+/// ```
+/// use docker_stacks::{Service, ServiceMount};
+///
+/// fn volumes(service: &Service) -> Vec<&str> {
+///     let is_volume = |mount: &&ServiceMount| mount.kind == "volume";
+///     service.mounts.iter().filter(is_volume).map(|mount| mount.source.as_str()).collect()
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ServiceMount {
@@ -123,6 +161,14 @@ pub struct ServiceMount {
 }
 
 /// One task of a service that has not ended.
+///
+/// ```
+/// use docker_stacks::{Service, Task};
+///
+/// fn here(service: &Service) -> impl Iterator<Item = &Task> {
+///     service.tasks.iter().filter(|task| task.here)
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Task {

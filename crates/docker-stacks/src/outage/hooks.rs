@@ -12,6 +12,17 @@ use crate::{
 };
 
 /// What came of a command in a container.
+///
+/// ```
+/// use docker_stacks::{HookEnd, HookReport};
+///
+/// fn sentence(report: &HookReport) -> Option<String> {
+///     match &report.end {
+///         HookEnd::Failed { why } => Some(format!("{} in {}: {why}", report.command, report.container)),
+///         HookEnd::Done => None,
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HookReport {
     /// The container.
@@ -25,6 +36,13 @@ pub struct HookReport {
 }
 
 /// When a command is run in a container.
+///
+/// ```
+/// use docker_stacks::HookTime;
+///
+/// assert_eq!(serde_json::to_value(HookTime::Before)?, "before");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HookTime {
@@ -35,6 +53,13 @@ pub enum HookTime {
 }
 
 /// How a command in a container ended.
+///
+/// ```
+/// use docker_stacks::HookEnd;
+///
+/// let end = HookEnd::Failed { why: "ended with code 4".into() };
+/// assert_ne!(end, HookEnd::Done);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HookEnd {

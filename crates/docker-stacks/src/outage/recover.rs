@@ -23,7 +23,7 @@ use crate::{
 ///
 /// fn sentences(report: &RecoveryReport) -> Vec<String> {
 ///     let missing = report.not_running.iter();
-///     missing.map(|m| format!("{} does not run: {}", m.container, m.why)).collect()
+///     missing.map(|m| format!("{} does not run: {}", m.what.name(), m.why)).collect()
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -102,6 +102,14 @@ pub struct ContainerReport {
 }
 
 /// What happened to one service.
+///
+/// ```
+/// use docker_stacks::ServiceReport;
+///
+/// fn is_well(report: &ServiceReport) -> bool {
+///     !report.disturbed && report.start.is_well()
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ServiceReport {
     /// Which service; after it was deployed again, the one in its place.
@@ -121,6 +129,15 @@ pub struct ServiceReport {
 }
 
 /// How a service's halt ended.
+///
+/// ```
+/// use docker_stacks::HaltEnd;
+///
+/// fn is_clean(halt: &HaltEnd) -> bool {
+///     matches!(halt, HaltEnd::NotAsked | HaltEnd::Ended)
+/// }
+/// assert!(!is_clean(&HaltEnd::MayBeKilled));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HaltEnd {
@@ -200,13 +217,13 @@ pub enum StartEnd {
 /// Something that ran before and does not run now.
 ///
 /// ```
-/// use docker_stacks::{Container, NotRunning};
+/// use docker_stacks::{Container, Missing, NotRunning};
 ///
 /// let missing = NotRunning {
-///     container: Container::new("1f2e", "db").to_ref(),
+///     what: Missing::Container(Container::new("1f2e", "db").to_ref()),
 ///     why: "port is already allocated".into(),
 /// };
-/// assert_eq!(missing.container.name, "db");
+/// assert_eq!(missing.what.name(), "db");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NotRunning {
@@ -218,6 +235,13 @@ pub struct NotRunning {
 }
 
 /// A container or a service that does not run.
+///
+/// ```
+/// use docker_stacks::{Container, Missing};
+///
+/// let missing = Missing::Container(Container::new("1f2e", "db").to_ref());
+/// assert_eq!(missing.look_at(), "docker logs db");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Missing {

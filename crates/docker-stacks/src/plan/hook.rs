@@ -10,6 +10,23 @@ use crate::{
 
 /// Commands that a container asks to have run in it, by its labels `backup-window.exec-pre` and
 /// `backup-window.exec-post`.
+///
+/// ```
+/// use docker_stacks::{Container, Mount, MountKind, PlanRules, find_stacks, plan};
+///
+/// let mut db = Container::new("1f2e", "db");
+/// db.labels.insert("backup-window.exec-pre".into(), "pg_dump > /data/dump.sql".into());
+/// db.mounts.push(Mount {
+///     kind: MountKind::Bind,
+///     source: "/srv/db".into(),
+///     destination: "/data".into(),
+///     read_only: false,
+/// });
+/// let plan = plan(&find_stacks(vec![db]), &[], &PlanRules::default());
+/// let hook = &plan.groups[0].hooks[0];
+/// assert_eq!(hook.before.as_ref().unwrap().to_string(), "pg_dump > /data/dump.sql");
+/// assert_eq!(hook.after, None);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HookPlan {
     /// The container. It need not be one that is stopped: one that is copied live has its hooks too.

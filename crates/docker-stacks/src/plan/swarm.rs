@@ -27,6 +27,15 @@ const NOT_FOR_SERVICES: [&str; 3] = [
 ];
 
 /// What a night does with one service.
+///
+/// ```
+/// use docker_stacks::{Plan, ServicePlan};
+///
+/// fn halted(plan: &Plan) -> impl Iterator<Item = &ServicePlan> {
+///     let stacks = plan.groups.iter().flat_map(|group| &group.stacks);
+///     stacks.flat_map(|stack| &stack.services).filter(|service| service.decision.halts())
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServicePlan {
     /// Which service.
@@ -44,6 +53,13 @@ pub struct ServicePlan {
 }
 
 /// What happens to a service.
+///
+/// ```
+/// use docker_stacks::ServiceDecision;
+///
+/// assert!(ServiceDecision::Constrain.halts());
+/// assert!(!ServiceDecision::LeaveAlone.halts());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -5,8 +5,8 @@ use backup_window::exit::Exit;
 use backup_window::setup::{self, ConfiguredHost};
 use backup_window::step::stacks::{Permission, StacksOptions, plan_stacks};
 use docker_stacks::{
-    BollardEngine, Engine, Mount, MountDecision, MountKind, Plan, ServiceDecision, ServicePlan,
-    StackDecision, find_stacks_in_swarm,
+    BollardEngine, Engine, ExecCommand, HookPlan, Mount, MountDecision, MountKind, Plan,
+    ServiceDecision, ServicePlan, StackDecision, find_stacks_in_swarm,
 };
 
 use crate::failure::{Failure, failed_to};
@@ -126,6 +126,7 @@ pub(crate) fn describe(plan: &Plan) -> String {
                 ]);
             }
         }
+        rows.extend(group.hooks.iter().flat_map(describe_hooks));
     }
     if rows.is_empty() {
         return "no stacks were found".to_owned();
@@ -146,6 +147,35 @@ fn describe_service(service: &ServicePlan) -> String {
     format!("service {}, {tasks}{on}", service.service)
 }
 
+/// The commands of a container, which are run before and after its whole group is down.
+fn describe_hooks(hook: &HookPlan) -> Vec<[String; 5]> {
+    let row = |when: &str, label: &str, command: &Option<ExecCommand>| {
+        let command = command.as_ref()?;
+        let user = command.user.as_ref();
+        let user = user.map(|user| format!(" as {user}")).unwrap_or_default();
+        Some([
+            String::new(),
+            String::new(),
+            format!("  run {when}"),
+            format!("in {}{user}: {}", hook.container, one_line(command)),
+            format!(
+                "its label {label} asks for it; it may take {} s",
+                command.limit.as_secs()
+            ),
+        ])
+    };
+    let before = row("before", "backup-window.exec-pre", &hook.before);
+    let after = row("after", "backup-window.exec-post", &hook.after);
+    before.into_iter().chain(after).collect()
+}
+
+/// A script may have several lines, and a table's row has one.
+fn one_line(command: &ExecCommand) -> String {
+    let text = command.to_string();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ")
+}
+
 fn describe_mount(mount: &Mount) -> String {
     let destination = mount.destination.display();
     match &mount.kind {
@@ -162,6 +192,36 @@ mod tests {
 
     use super::*;
 
+    fn squeezed(table: &str) -> Vec<String> {
+        let lines = table.lines();
+        lines
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect()
+    }
+
+    #[test]
+    fn commands_are_shown_with_their_group() {
+        let mut db = testing::container("db");
+        db.mounts.push(testing::bind("/srv/db", "/data"));
+        for (key, value) in [
+            ("backup-window.exec-pre", "set -e\npg_dump > /data/dump"),
+            ("backup-window.exec-pre-user", "postgres"),
+            ("backup-window.exec-post", "[\"rm\", \"/data/dump\"]"),
+            ("backup-window.exec-post-timeout", "5s"),
+        ] {
+            db.labels.insert(key.to_owned(), value.to_owned());
+        }
+        let stacks = find_stacks_in_swarm(vec![db], Vec::new());
+        let table = describe(&plan(&stacks, &[], &PlanRules::default()));
+        assert_eq!(
+            squeezed(&table)[3..],
+            [
+                "run before in db as postgres: set -e pg_dump > /data/dump its label backup-window.exec-pre asks for it; it may take 300 s",
+                "run after in db: rm /data/dump its label backup-window.exec-post asks for it; it may take 5 s",
+            ]
+        );
+    }
+
     #[test]
     fn services_are_shown_with_their_stack() {
         let data = Volume::local("mon_data", "/v/mon_data/_data");
@@ -172,12 +232,8 @@ mod tests {
         let services = [prom, off].map(|service| testing::in_stack(service, "mon"));
         let stacks = find_stacks_in_swarm(Vec::new(), services.to_vec());
         let table = describe(&plan(&stacks, &[data], &PlanRules::default()));
-        let squeezed: Vec<String> = table
-            .lines()
-            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
-            .collect();
         assert_eq!(
-            squeezed,
+            squeezed(&table),
             [
                 "GROUP STACK WHAT OF WHAT WHY",
                 "1 mon stop and copy 1 service running, 1 mount to copy",

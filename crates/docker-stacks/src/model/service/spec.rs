@@ -21,6 +21,14 @@ pub(crate) const NOWHERE: &str = "node.id==halted-by-backup-window";
 /// A service's specification, as the swarm has it.
 ///
 /// Its environment may hold passwords, so `Debug` shows nothing of it.
+///
+/// ```
+/// use docker_stacks::ServiceSpec;
+///
+/// let spec = ServiceSpec::new(serde_json::json!({"Name": "shop_db"}));
+/// assert_eq!(spec.as_json()["Name"], "shop_db");
+/// assert_eq!(format!("{spec:?}"), "ServiceSpec(…)");
+/// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ServiceSpec(Value);
