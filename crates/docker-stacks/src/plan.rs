@@ -3,6 +3,7 @@
 pub(crate) mod data;
 mod decide;
 mod exclusion;
+mod gateway;
 mod glob;
 mod group;
 mod hook;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    engine::EngineAddress,
     find::{Stack, StackKind},
     host::HostFacts,
     model::{ContainerRef, Mount, StackName, Volume},
@@ -64,6 +66,9 @@ pub struct PlanRules {
     /// The container that this program runs in, if it does: stopping it would end the outage
     /// without a start. [`detect_own_container`](crate::detect_own_container) finds it out.
     pub own_container: Option<OwnContainer>,
+    /// How this program reaches the engine. Where that leads through a container (a socket proxy),
+    /// that one is never stopped either, nor its stack.
+    pub engine: Option<EngineAddress>,
 }
 
 /// What a night does with every stack.
@@ -311,7 +316,7 @@ pub fn plan(stacks: &[Stack], volumes: &[Volume], rules: &PlanRules) -> Plan {
     let shown = &swarm::with_services(stacks, volumes);
     let mut warnings = exclusion::unmatched(&rules.exclude, shown, volumes);
     warnings.extend(swarm::complaints(stacks));
-    let own = own::Own::find(stacks, rules.own_container.as_ref(), &mut warnings);
+    let own = own::Own::find(stacks, rules, &mut warnings);
     let mut decided = decide::decide(shown, volumes, rules, &own, &mut warnings);
     for stack in &mut decided {
         stack.plan.services = swarm::service_plans(stack);

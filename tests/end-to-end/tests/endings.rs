@@ -193,6 +193,9 @@ fn a_killed_run_is_made_good_without_anybodys_help() {
         again.expect_code(0);
         let said = &again.out;
         assert!(said.contains("nothing was left stopped"), "{said}");
+        let history = house.run("backup-window", &["history"]);
+        history.expect_code(0);
+        assert!(history.out.contains("recover"), "{}", history.out);
 
         // The whole group, with nobody left who reads what they say.
         let mut command = house.command(&house.config, "docker-backup", &["run", "-vv"]);

@@ -140,3 +140,35 @@ fn a_command_that_fails_is_spoken_of_and_the_copy_is_made() {
         assert!(ended.out.contains("1 stack saved"), "{}", ended.out);
     });
 }
+
+#[test]
+fn what_something_else_starts_meanwhile_is_copied_again() {
+    isolated(|| {
+        let host = host();
+        let service = format!("{}\nvolumes: [\"data:/data\"]", obedient());
+        host.project("shop", &[("app", &service)], &["data"]);
+        host.run("docker-backup", &["init"]).expect_code(0);
+        let folder = host.docker(&["volume", "inspect", "--format={{.Mountpoint}}", "shop_data"]);
+        let file = std::fs::File::create(std::path::Path::new(&folder).join("sparse")).unwrap();
+        file.set_len(1 << 30).unwrap();
+        let run = host
+            .command("docker-backup", &["run"])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        while host.states().unwrap()["shop_app_1"] == "running" {
+            host.sleep(std::time::Duration::from_millis(5));
+        }
+        // Somebody's updater, or a person who wonders why it is down.
+        host.docker(&["start", "shop_app_1"]);
+        let output = run.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(6), "{said}");
+        assert!(said.contains("something else started shop_app_1"), "{said}");
+        assert!(said.contains("shop copied again"), "{said}");
+        assert_eq!(host.states().unwrap()["shop_app_1"], "running");
+        let snapshots = host.run("docker-backup", &["snapshots", "--json"]).json();
+        assert_eq!(snapshots.as_array().unwrap().len(), 2, "{snapshots}");
+    });
+}

@@ -59,6 +59,7 @@ impl ConfiguredHost {
                 exclude_paths: docker.exclude_paths.clone(),
                 own_container: detect_own_container(),
                 copies_go_to: config.repository().ok().map(|to| to.path.clone()),
+                engine: Some(docker.host.clone()),
                 ..PlanRules::default()
             },
             host_view: host_view(&docker.host),

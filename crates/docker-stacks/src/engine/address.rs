@@ -98,6 +98,14 @@ impl EngineAddress {
         }
     }
 
+    /// The host of a `tcp://` address.
+    pub(crate) fn tcp_host(&self) -> Option<&str> {
+        match &self.place {
+            Place::Tcp { host, .. } => Some(host),
+            Place::Unix { .. } | Place::Ssh { .. } => None,
+        }
+    }
+
     /// The path of the socket, if it is one of this machine.
     #[must_use]
     pub fn socket(&self) -> Option<&Path> {

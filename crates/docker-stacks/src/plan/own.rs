@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::swarm::stand_in_id;
+use super::{PlanRules, gateway, swarm::stand_in_id};
 use crate::{
     find::Stack,
     model::{Container, ContainerId},
@@ -14,21 +14,22 @@ use crate::{
 pub(super) struct Own {
     /// This program runs in one of these; in which, cannot be told if there are several.
     candidates: BTreeSet<ContainerId>,
-    /// Those, the others of their stacks, and all in whose namespaces any of them lives.
+    /// Those, the ones that the way to the engine leads through, the others of their stacks, and all
+    /// in whose namespaces any of them lives.
     needed: BTreeSet<ContainerId>,
 }
 
 impl Own {
-    pub(super) fn find(
-        stacks: &[Stack],
-        own: Option<&OwnContainer>,
-        warnings: &mut Vec<String>,
-    ) -> Self {
-        let Some(own) = own else {
-            return Self::default();
-        };
+    pub(super) fn find(stacks: &[Stack], rules: &PlanRules, warnings: &mut Vec<String>) -> Self {
         let all: Vec<&Container> = stacks.iter().flat_map(|stack| &stack.containers).collect();
-        let candidates = candidates(&all, own);
+        let candidates = match &rules.own_container {
+            Some(own) => candidates(&all, own),
+            None => BTreeSet::new(),
+        };
+        let mut roots = candidates.clone();
+        if let Some(engine) = &rules.engine {
+            roots.extend(gateway::gateways(&all, engine));
+        }
         let mut names: Vec<&str> = all
             .iter()
             .filter(|container| candidates.contains(&container.id))
@@ -41,10 +42,10 @@ impl Own {
                 names.join(", ")
             ));
         }
-        let mut waiting: Vec<&Container> = stacks_of(stacks, &candidates)
+        let mut waiting: Vec<&Container> = stacks_of(stacks, &roots)
             .flat_map(|stack| &stack.containers)
             .collect();
-        let mut needed: BTreeSet<ContainerId> = stacks_of(stacks, &candidates)
+        let mut needed: BTreeSet<ContainerId> = stacks_of(stacks, &roots)
             .flat_map(|stack| &stack.services)
             .map(|service| ContainerId::new(service.id.as_str()))
             .collect();

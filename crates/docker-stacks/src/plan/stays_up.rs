@@ -59,7 +59,7 @@ pub(super) fn why(container: &Container, rules: &PlanRules, own: &Own) -> Option
     let why = if own.of(container).is_some() {
         own.of(container)?
     } else if own.needs(container) {
-        "this program needs it, or belongs to its stack"
+        "this program needs it, or belongs to the stack of what it needs"
     } else if container.auto_remove {
         "it was started with --rm, so that a stop would delete it"
     } else if !labels.enable {
