@@ -120,15 +120,16 @@ impl DockerHost {
         let socket = options.socket.clone().unwrap_or_else(|| docker.socket());
         let config = dir.join("config.toml");
         let text = format!(
-            "state_dir = {:?}\n\
+            "state_dir = \"{}\"\n\
              [window]\nstart = \"00:00\"\nend = \"23:59\"\ntime_zone = \"UTC\"\n\
              [docker]\nhost = \"unix://{}\"\n{}\n\
-             [repository]\npath = {:?}\nmount = {:?}\npassword_file = {password:?}\n",
-            dir.join("state"),
+             [repository]\npath = \"{}\"\nmount = \"{}\"\npassword_file = \"{}\"\n",
+            dir.join("state").display(),
             socket.display(),
             options.docker,
-            nas.repository(),
-            nas.mount_point(),
+            nas.repository().display(),
+            nas.mount_point().display(),
+            password.display(),
         );
         fs::write(&config, text).expect("the folder can be written to");
         Self {
@@ -147,22 +148,18 @@ impl DockerHost {
     /// When it cannot be brought up.
     pub fn project(&self, name: &str, services: &[(&str, &str)], volumes: &[&str]) {
         let project = self.dir.join("stacks").join(name);
-        let mut file = "version: \"2.4\"\nservices:\n".to_owned();
+        let image = lab::docker::BUSYBOX_IMAGE;
+        let mut lines = vec!["version: \"2.4\"".to_owned(), "services:".to_owned()];
         for (service, body) in services {
-            file.push_str(&format!(
-                "  {service}:\n    image: {}\n    restart: unless-stopped\n",
-                lab::docker::BUSYBOX_IMAGE
-            ));
-            for line in body.lines() {
-                file.push_str(&format!("    {line}\n"));
-            }
+            lines.push(format!("  {service}:\n    image: {image}"));
+            lines.push("    restart: unless-stopped".to_owned());
+            lines.extend(body.lines().map(|line| format!("    {line}")));
         }
         if !volumes.is_empty() {
-            file.push_str("volumes:\n");
+            lines.push("volumes:".to_owned());
         }
-        for volume in volumes {
-            file.push_str(&format!("  {volume}: {{}}\n"));
-        }
+        lines.extend(volumes.iter().map(|volume| format!("  {volume}: {{}}")));
+        let file = lines.join("\n") + "\n";
         fs::create_dir_all(&project).expect("the folder can be made");
         fs::write(project.join("docker-compose.yml"), file).expect("it can be written to");
         let up = self.docker.compose_up(&project);

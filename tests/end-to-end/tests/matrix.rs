@@ -13,7 +13,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use end_to_end::{
     AUTO_REMOVED, DockerHost, DockerHostOptions, seven_containers, start_auto_removed,
@@ -21,6 +21,7 @@ use end_to_end::{
 use lab::docker::{Action, Request, SocketProxy};
 use lab::isolation::{isolated, scratch};
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::Instant;
 
 /// How soon after SIGKILL the running set must be the one before.
 const SOON: Duration = Duration::from_secs(5);
@@ -199,7 +200,7 @@ impl Matrix {
     }
 
     fn ends_by_itself(&mut self, run: &mut Child, fault: Fault, is_copy: bool, what: &str) {
-        self.until(what, |matrix| matrix.has_sprung());
+        self.until(what, Self::has_sprung);
         match fault {
             Fault::Error if is_copy => self.host.nas.unmount().unwrap(),
             Fault::EngineRestart => {

@@ -1,8 +1,6 @@
 //! What `docker-backup` says and does of stacks on a real engine: its plan, commands in containers,
 //! and containers that misbehave.
 
-#![expect(clippy::unwrap_used, reason = "a helper that fails must fail its test")]
-
 use end_to_end::{DockerHost, DockerHostOptions, Ended, obedient, seven_containers};
 use lab::isolation::isolated;
 

@@ -223,12 +223,8 @@ pub async fn run(
         Ok(plan) => plan,
         Err(error) => return recorder.end(StepEnd::Failed, sentence::failed_to(&error)),
     };
-    for warning in &plan.warnings {
-        recorder.needs_attention(warning.clone());
-    }
-
     let (surroundings, remarks) = Surroundings::ask(engine.as_ref()).await;
-    for remark in remarks {
+    for remark in plan.warnings.iter().cloned().chain(remarks) {
         recorder.needs_attention(remark);
     }
     let mut saving = Saving {
