@@ -6,7 +6,8 @@ use serde::Serialize;
 use super::{
     ContainerReport, HookReport, NotRunning, OutageOptions, ServiceReport,
     bring_back::{BringBack, Slot},
-    close, hooks,
+    hooks,
+    promise::close,
     report::not_running,
     services::{self, ServiceSlot},
 };

@@ -20,8 +20,7 @@ use super::*;
 use crate::{
     engine::Stopped,
     find::find_stacks,
-    model::Container,
-    model::ContainerState,
+    model::{Container, ContainerState, StackName},
     plan::{PlanRules, plan},
     testing::{
         Behaviour, Call, ExecBehaviour, HealthBehaviour, MemoryEngine, MemoryJournal, bind,

@@ -11,11 +11,16 @@ use crate::{
 /// A container that runs, and is not stopped although its stack is copied.
 ///
 /// ```
-/// use docker_stacks::{Container, PlanRules, find_stacks, plan, testing};
+/// use docker_stacks::{Container, Mount, MountKind, PlanRules, find_stacks, plan};
 ///
-/// let mut run = testing::container("run");
+/// let mut run = Container::new("1f2e", "run");
 /// run.auto_remove = true;
-/// run.mounts = vec![testing::bind("/srv/run", "/data")];
+/// run.mounts.push(Mount {
+///     kind: MountKind::Bind,
+///     source: "/srv/run".into(),
+///     destination: "/data".into(),
+///     read_only: false,
+/// });
 /// let plan = plan(&find_stacks(vec![run]), &[], &PlanRules::default());
 ///
 /// let stays_up = &plan.groups[0].stacks[0].stays_up;

@@ -1,5 +1,6 @@
 use super::*;
 use crate::testing::{conformance, container, service, volume};
+use crate::{engine::Engine, model::ServiceMode};
 
 const SECOND: Duration = Duration::from_secs(1);
 
