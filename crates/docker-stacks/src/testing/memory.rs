@@ -33,7 +33,7 @@ const ENDPOINT: &str = "memory";
 
 /// An engine that only keeps the states of its containers.
 ///
-/// It keeps the contract of [`Engine`], and counts time from its creation by tokio's clock. Volumes
+/// It keeps the contract of [`Engine`](crate::Engine), and counts time from its creation by tokio's clock. Volumes
 /// may point at real directories: nothing but the states is made up.
 #[derive(Debug)]
 pub struct MemoryEngine {
@@ -98,19 +98,19 @@ enum InfoAnswer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Call {
-    /// [`Engine::stop`], with the grace time that was given.
+    /// [`Engine::stop`](crate::Engine::stop), with the grace time that was given.
     Stop(String, Duration),
-    /// [`Engine::start`].
+    /// [`Engine::start`](crate::Engine::start).
     Start(String),
-    /// [`Engine::pause`].
+    /// [`Engine::pause`](crate::Engine::pause).
     Pause(String),
-    /// [`Engine::unpause`].
+    /// [`Engine::unpause`](crate::Engine::unpause).
     Unpause(String),
-    /// [`Engine::exec`], with the command as it was written.
+    /// [`Engine::exec`](crate::Engine::exec), with the command as it was written.
     Exec(String, String),
-    /// [`Engine::halt_service`].
+    /// [`Engine::halt_service`](crate::Engine::halt_service).
     Halt(String),
-    /// [`Engine::resume_service`].
+    /// [`Engine::resume_service`](crate::Engine::resume_service).
     Resume(String),
 }
 
