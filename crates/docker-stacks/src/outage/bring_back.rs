@@ -312,8 +312,9 @@ impl<'a> BringBack<'a> {
             .await
         {
             Ok(_) => slot.fell(Duration::ZERO),
+            // An engine that refuses once may not do so again; meanwhile the container runs.
+            Err(_) if slot.restarts < MOST_RESTARTS => sleep(self.options.retry_pause).await,
             Err(error) => {
-                slot.restarts = MOST_RESTARTS;
                 slot.end = Some(StartEnd::Unhealthy {
                     why: format!(
                         "it lives in a container that was restarted after it, and could not be \
