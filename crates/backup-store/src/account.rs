@@ -18,7 +18,11 @@ use crate::{StoreError, Unreadable};
 /// final asks first.
 #[derive(Debug, Default)]
 pub(crate) struct Account {
+    /// Whether what cannot be read is nothing to warn of, because it is looked at again.
+    quiet: bool,
     cancelled: AtomicBool,
+    /// The run is over: that nobody waits for it any more means nothing.
+    ended: AtomicBool,
     failed: AtomicBool,
     failure: Mutex<Option<StoreError>>,
     files: AtomicU64,
@@ -39,6 +43,14 @@ pub(crate) enum Kind {
 }
 
 impl Account {
+    /// The account of a look at what is still being changed.
+    pub(crate) fn quiet() -> Self {
+        Self {
+            quiet: true,
+            ..Self::default()
+        }
+    }
+
     /// Whether nobody waits for the result any more.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancelled.load(Relaxed)
@@ -74,7 +86,11 @@ impl Account {
     /// Notes what could not be read, or not as it is.
     pub(crate) fn note(&self, path: &Path, reason: impl Display) {
         let reason = reason.to_string();
-        tracing::warn!(path = %path.display(), reason, "cannot back this up as it is");
+        if self.quiet {
+            tracing::debug!(path = %path.display(), reason, "not copied yet");
+        } else {
+            tracing::warn!(path = %path.display(), reason, "cannot back this up as it is");
+        }
         locked(&self.unreadable).push(Unreadable {
             path: path.to_owned(),
             reason,
@@ -140,9 +156,18 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Debug)]
 pub(crate) struct CancelOnDrop(pub(crate) Arc<Account>);
 
+impl CancelOnDrop {
+    /// The run has ended, and its account goes on to the next.
+    pub(crate) fn disarm(self) {
+        self.0.ended.store(true, Relaxed);
+    }
+}
+
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        self.0.cancelled.store(true, Relaxed);
+        if !self.0.ended.swap(false, Relaxed) {
+            self.0.cancelled.store(true, Relaxed);
+        }
     }
 }
 

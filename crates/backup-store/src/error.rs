@@ -174,6 +174,21 @@ pub enum StoreError {
         source: io::Error,
     },
 
+    /// A local copy of what has changed could not be made or read.
+    #[error(
+        "{operation} the folder for local copies {}; \
+         look whether its disk is full or damaged, or name another folder",
+        path.display()
+    )]
+    Spool {
+        /// What was tried, for instance `write to`.
+        operation: &'static str,
+        /// The folder.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+
     /// A file could not be written at the target of a restore.
     #[error("restore {}", path.display())]
     Restore {
@@ -252,7 +267,9 @@ impl StoreError {
             | Self::InvalidPattern { .. }
             | Self::UnsafeName { .. }
             | Self::TargetNotUsable { .. } => StoreErrorKind::Refused,
-            Self::Repository { source, .. } | Self::Restore { source, .. } => match source.kind() {
+            Self::Repository { source, .. }
+            | Self::Restore { source, .. }
+            | Self::Spool { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreErrorKind::Full,
                 _ => StoreErrorKind::Io,
             },

@@ -86,13 +86,13 @@ mod rustic;
 mod snapshot;
 mod snapshot_path;
 mod source;
+mod spool;
+mod staged;
 mod store;
 mod summary;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
-#[cfg(feature = "mock")]
-pub use store::MockStore;
 pub use {
     check::{CheckDepth, CheckReport, Finding, Severity},
     error::{StoreError, StoreErrorKind},
@@ -102,6 +102,10 @@ pub use {
     rustic::{InitOptions, OpenOptions, RusticStore},
     snapshot::{InvalidSnapshotId, Snapshot, SnapshotId},
     snapshot_path::{InvalidSnapshotPath, SnapshotPath},
+    spool::SpoolOptions,
+    staged::{Capture, StagedBackup, WarmUp},
     store::Store,
     summary::{BackupSummary, NotRestored, RestoreSummary, Unreadable},
 };
+#[cfg(feature = "mock")]
+pub use {staged::MockStagedBackup, store::MockStore};

@@ -5,8 +5,11 @@ mod check;
 mod failure;
 mod list;
 mod open;
+mod parent;
+mod staged;
 
 use std::{
+    collections::HashMap,
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -24,10 +27,11 @@ pub(crate) use self::failure::{Task, damaged};
 pub use self::open::{InitOptions, OpenOptions};
 use crate::{
     BackupRequest, BackupSummary, CheckDepth, CheckReport, RestoreRequest, RestoreSummary,
-    Snapshot, Store, StoreError,
+    Snapshot, StagedBackup, Store, StoreError,
     account::{Account, CancelOnDrop},
     folder::Folder,
     restore,
+    spool::Spool,
 };
 
 /// A restic-format repository in a folder, such as one on a mounted NAS.
@@ -48,11 +52,13 @@ struct Shared {
     path: PathBuf,
     key: MasterKey,
     cache: Option<PathBuf>,
+    spool: Option<Arc<Spool>>,
 }
 
 /// A repository with its index, and the index files it was read from.
 struct LoadedIndex {
     index_files: Vec<Id>,
+    snapshots: parent::KnownSnapshots,
     folder: Arc<Folder>,
     repository: Repository<IndexedIdsStatus>,
 }
@@ -137,6 +143,21 @@ impl Store for RusticStore {
             .await
     }
 
+    async fn stage(&self, request: BackupRequest) -> Result<Box<dyn StagedBackup>, StoreError> {
+        let Some(spool) = &self.shared.spool else {
+            return Err(StoreError::InvalidRequest {
+                reason: "a backup in stages needs a folder for local copies".to_owned(),
+            });
+        };
+        let staged = staged::Staged::new(
+            Arc::clone(&self.shared),
+            Arc::clone(&self.writer),
+            Arc::clone(spool),
+            request,
+        )?;
+        Ok(Box::new(staged))
+    }
+
     async fn snapshots(&self) -> Result<Vec<Snapshot>, StoreError> {
         let shared = Arc::clone(&self.shared);
         list::TASK.run(move || list::run(&shared)).await
@@ -185,13 +206,16 @@ impl Shared {
     fn with_index<'a>(
         &self,
         loaded: &'a mut Option<LoadedIndex>,
-    ) -> Result<&'a LoadedIndex, StoreError> {
+    ) -> Result<&'a mut LoadedIndex, StoreError> {
         let damaged = |error: Box<RusticError>| damaged(&self.path, "the index", &error);
         let mut index_files = self.folder().list(FileType::Index).map_err(damaged)?;
         index_files.sort_unstable();
-        let known = loaded
-            .take()
-            .filter(|known| known.index_files == index_files);
+        let (known, snapshots) = match loaded.take() {
+            Some(known) if known.index_files == index_files => (Some(known), HashMap::new()),
+            // The old index is gone before the new one is read: both may be large.
+            Some(LoadedIndex { snapshots, .. }) => (None, snapshots),
+            None => (None, HashMap::new()),
+        };
         let current = if let Some(known) = known {
             known
         } else {
@@ -203,6 +227,7 @@ impl Shared {
                 .map_err(damaged)?;
             LoadedIndex {
                 index_files,
+                snapshots,
                 folder,
                 repository,
             }

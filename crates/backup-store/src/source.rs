@@ -4,14 +4,18 @@
 //! 0700 70:70 comes back as 0755 root, and `PostgreSQL` refuses to start) and passes over what it
 //! cannot read without a word. So the walk is ours, and keeps an [`Account`].
 
+mod base;
+mod capture;
 mod node;
 mod reader;
+mod record;
+mod recorded;
+mod survey;
 mod walk;
 
 use std::{
     collections::HashSet,
     fs, io,
-    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -19,18 +23,25 @@ use std::{
 use jiff::Timestamp;
 use rustic_core::{ReadSource, ReadSourceEntry, RusticResult};
 
-pub(crate) use self::node::to_library_time;
-use self::{
+pub(crate) use self::{
+    base::Base,
+    capture::{Ahead, Captured, capture},
+    node::to_library_time,
     reader::Opener,
+    recorded::Recorded,
+    survey::{Survey, survey},
+};
+use self::{
+    node::{Described, FileKind},
     walk::{Found, Walk},
 };
 use crate::{
-    SnapshotPath, Source, StoreError,
+    ExcludePattern, SnapshotPath, Source, StoreError,
     account::{Account, Kind},
     exclude::Exclusions,
 };
 
-type Entry = ReadSourceEntry<Opener>;
+pub(crate) type Entry = ReadSourceEntry<Opener>;
 type Entries = Box<dyn Iterator<Item = Entry> + Send>;
 
 /// The sources of one backup, in the order of the tree.
@@ -39,6 +50,8 @@ pub(crate) struct Sources {
     ordered: Vec<Source>,
     started_at: Timestamp,
     account: Arc<Account>,
+    /// What the parent of the snapshot knows.
+    base: Arc<Base>,
 }
 
 impl Sources {
@@ -63,15 +76,31 @@ impl Sources {
             ordered: sources,
             started_at,
             account,
+            base: Arc::default(),
         })
+    }
+
+    /// With an earlier snapshot for a parent: what it cannot be trusted with is read again.
+    pub(crate) fn since(mut self, base: Arc<Base>) -> Self {
+        self.base = base;
+        self
+    }
+
+    /// The sources, found.
+    pub(crate) fn ordered(&self) -> &[Source] {
+        &self.ordered
     }
 
     /// The places of the sources, as they are recorded in the snapshot.
     pub(crate) fn places(&self) -> Vec<PathBuf> {
-        // The format stores paths as JSON texts, which cannot hold names that are not Unicode.
-        let place = |source: &Source| format!("/{}", source.name().as_path().to_string_lossy());
-        self.ordered.iter().map(place).map(PathBuf::from).collect()
+        places(&self.ordered)
     }
+}
+
+fn places(ordered: &[Source]) -> Vec<PathBuf> {
+    // The format stores paths as JSON texts, which cannot hold names that are not Unicode.
+    let place = |source: &Source| format!("/{}", source.name().as_path().to_string_lossy());
+    ordered.iter().map(place).map(PathBuf::from).collect()
 }
 
 fn find(path: &Path) -> io::Result<PathBuf> {
@@ -92,45 +121,69 @@ impl ReadSource for Sources {
     }
 
     fn entries(&self) -> Self::Iter {
-        let (started_at, account) = (self.started_at, Arc::clone(&self.account));
-        let until_told = Arc::clone(&self.account);
-        let mut made = HashSet::new();
-        let entries = self.ordered.clone().into_iter().flat_map(move |source| {
-            let mut parents = source.name().parents();
-            parents.retain(|parent| made.insert(parent.to_path_buf()));
-            let parents: Vec<_> = parents
-                .into_iter()
-                .map(|path| parent_entry(path, started_at))
-                .collect();
-            let account = Arc::clone(&account);
-            let own: Entries = match source {
-                Source::Path {
+        let (account, base) = (Arc::clone(&self.account), Arc::clone(&self.base));
+        whole_tree(
+            self.ordered.clone(),
+            self.started_at,
+            Arc::clone(&self.account),
+            move |name, path, exclude| {
+                walk(
                     name,
                     path,
-                    exclude,
-                } => walk(name, path, Exclusions::new(&exclude), account),
-                Source::Bytes {
-                    name,
-                    contents,
-                    modified,
-                } => {
-                    account.count(Kind::File);
-                    let node = node::of_bytes(name.last_name(), &contents, modified, started_at);
-                    let open = Opener::bytes(contents, &name, account);
-                    let path = name.as_path().to_owned();
-                    Box::new(std::iter::once(Entry {
-                        path,
-                        node,
-                        open: Some(open),
-                    }))
-                }
-            };
-            parents.into_iter().chain(own)
-        });
-        // Ending the walk early would look like the end of the sources; the repository's folder
-        // refuses the snapshot of a run that may not go on, so it cannot be mistaken for it.
-        Box::new(entries.take_while(move |_| until_told.may_go_on()).map(Ok))
+                    Exclusions::new(&exclude),
+                    Arc::clone(&account),
+                    Arc::clone(&base),
+                )
+            },
+        )
     }
+}
+
+/// The whole tree: the directories that lead to the sources, the files in memory, and what
+/// `of_path` says of the sources on disk.
+fn whole_tree(
+    ordered: Vec<Source>,
+    started_at: Timestamp,
+    account: Arc<Account>,
+    mut of_path: impl FnMut(SnapshotPath, PathBuf, Vec<ExcludePattern>) -> Entries + Send + 'static,
+) -> Box<dyn Iterator<Item = RusticResult<Entry>> + Send> {
+    let until_told = Arc::clone(&account);
+    let mut made = HashSet::new();
+    let entries = ordered.into_iter().flat_map(move |source| {
+        let mut parents = source.name().parents();
+        parents.retain(|parent| made.insert(parent.to_path_buf()));
+        let parents: Vec<_> = parents
+            .into_iter()
+            .map(|path| parent_entry(path, started_at))
+            .collect();
+        let own = match source {
+            Source::Path {
+                name,
+                path,
+                exclude,
+            } => of_path(name, path, exclude),
+            Source::Bytes {
+                name,
+                contents,
+                modified,
+            } => {
+                account.count(Kind::File);
+                let node = node::of_bytes(name.last_name(), &contents, modified, started_at);
+                let open = Opener::bytes(contents, &name, Arc::clone(&account));
+                let path = name.as_path().to_owned();
+                let entry = Entry {
+                    path,
+                    node,
+                    open: Some(open),
+                };
+                Box::new(std::iter::once(entry))
+            }
+        };
+        parents.into_iter().chain(own)
+    });
+    // Ending the walk early would look like the end of the sources; the repository's folder
+    // refuses the snapshot of a run that may not go on, so it cannot be mistaken for it.
+    Box::new(entries.take_while(move |_| until_told.may_go_on()).map(Ok))
 }
 
 /// A directory that only leads to a source.
@@ -149,11 +202,13 @@ fn walk(
     root: PathBuf,
     exclusions: Exclusions,
     account: Arc<Account>,
+    base: Arc<Base>,
 ) -> Entries {
     let walk = Walk::new(root, exclusions, Arc::clone(&account));
     Box::new(walk.filter_map(move |(found, metadata)| {
-        match metadata.and_then(|metadata| describe(&name, &found, &metadata, &account)) {
-            Ok(entry) => Some(entry),
+        let described = metadata.and_then(|metadata| describe(&found, &metadata, &account));
+        match described {
+            Ok(described) => Some(entry(&name, found, described, &base, &account)),
             Err(error) => {
                 account.note(&found.path, reason(&error));
                 None
@@ -162,43 +217,59 @@ fn walk(
     }))
 }
 
-fn describe(
-    name: &SnapshotPath,
-    found: &Found,
-    metadata: &fs::Metadata,
-    account: &Arc<Account>,
-) -> io::Result<Entry> {
-    let path = found.path.as_path();
+/// Describes what was found, and notes what of it cannot be described.
+fn describe(found: &Found, metadata: &fs::Metadata, account: &Account) -> io::Result<Described> {
+    let (described, notes) = Described::of_file(&found.path, metadata)?;
+    for note in notes {
+        account.note(&found.path, note);
+    }
+    if described.kind == FileKind::Socket {
+        account.note_socket(&found.path);
+    }
+    Ok(described)
+}
+
+/// The place in the snapshot of something in a source.
+fn place_of(name: &SnapshotPath, beneath: &Path) -> PathBuf {
     let mut place = name.as_path().to_owned();
-    let own_name = found.beneath.file_name();
-    if own_name.is_some() {
-        place.push(&found.beneath);
+    if beneath.file_name().is_some() {
+        place.push(beneath);
     }
-    // The top is called what the request calls it, whatever its name on disk is.
-    let own_name = own_name.unwrap_or_else(|| name.last_name());
-    let described = node::of_file(own_name, path, metadata)?;
-    for note in described.notes {
-        account.note(path, note);
-    }
-    let file_type = metadata.file_type();
-    if file_type.is_socket() {
-        account.note_socket(path);
-    }
-    account.count(if file_type.is_file() {
-        Kind::File
-    } else if file_type.is_dir() {
-        Kind::Directory
-    } else {
-        Kind::Other
-    });
-    let open = file_type
+    place
+}
+
+fn entry(
+    name: &SnapshotPath,
+    found: Found,
+    mut described: Described,
+    base: &Base,
+    account: &Arc<Account>,
+) -> Entry {
+    let place = place_of(name, &found.beneath);
+    account.count(described.counts_as());
+    let open = described
         .is_file()
-        .then(|| Opener::file(path.to_owned(), metadata, Arc::clone(account)));
-    Ok(Entry {
+        .then(|| Opener::file(found.path, &described, Arc::clone(account)));
+    if base.is_racy(described.changed) {
+        described.differ();
+    }
+    node_entry(name, place, &found.beneath, &described, open)
+}
+
+fn node_entry(
+    name: &SnapshotPath,
+    place: PathBuf,
+    beneath: &Path,
+    described: &Described,
+    open: Option<Opener>,
+) -> Entry {
+    // The top is called what the request calls it, whatever its name on disk is.
+    let own_name = beneath.file_name().unwrap_or_else(|| name.last_name());
+    Entry {
+        node: described.to_node(own_name),
         path: place,
-        node: described.node,
         open,
-    })
+    }
 }
 
 /// An I/O error in words for the summary.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::{
     BackupRequest, BackupSummary, CheckDepth, CheckReport, RestoreRequest, RestoreSummary,
-    Snapshot, StoreError,
+    Snapshot, StagedBackup, StoreError,
 };
 
 /// A repository that keeps backups of stacks.
@@ -41,6 +41,16 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// repository cannot be read or written (a full disk, a lost mount). Files that cannot be read
     /// are no error: the summary names them.
     async fn back_up(&self, request: BackupRequest) -> Result<BackupSummary, StoreError>;
+
+    /// Begins a backup in stages, of a stack that needs to stand still for the middle one only.
+    /// Nothing is read or written yet. Both this and [`back_up`](Self::back_up) build on the newest
+    /// snapshot of the same stack on the same host.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::InvalidRequest`] if two sources would lie at the same place, or the store has
+    /// no folder for local copies.
+    async fn stage(&self, request: BackupRequest) -> Result<Box<dyn StagedBackup>, StoreError>;
 
     /// Every snapshot in the repository, newest last, whoever made it.
     ///

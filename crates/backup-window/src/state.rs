@@ -37,6 +37,13 @@ impl StateDir {
         self.path.join("outage.json")
     }
 
+    /// Copies of what has changed, until they are in the repository: files without names, which
+    /// are gone when the process ends.
+    #[must_use]
+    pub fn spool(&self) -> PathBuf {
+        self.path.join("spool")
+    }
+
     /// Held by the one run that may stop stacks or switch a NAS off.
     #[must_use]
     pub fn lock(&self) -> PathBuf {

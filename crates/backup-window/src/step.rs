@@ -188,6 +188,15 @@ pub struct SavedStack {
     pub outage_milliseconds: Option<u64>,
     /// What the repository grew by.
     pub added_bytes: u64,
+    /// Whether so much had changed that it was copied into the repository before the stop.
+    #[serde(default)]
+    pub copied_live: bool,
+    /// What was copied to the local disk while it was down.
+    #[serde(default)]
+    pub spooled_bytes: u64,
+    /// What did not fit there, and was read into the repository while it was down.
+    #[serde(default)]
+    pub read_while_down_bytes: u64,
 }
 
 /// Collects a step's record while the step goes on.

@@ -1,19 +1,19 @@
 //! Backing up.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use rustic_core::{
-    BackupOptions, SnapshotOptions,
+    BackupOptions, ReadSource, SnapshotOptions,
     jiff::tz::TimeZone,
-    repofile::{SnapshotFile, SnapshotSummary},
+    repofile::{SnapshotFile, SnapshotId as LibraryId, SnapshotSummary},
 };
 
-use super::{LoadedIndex, Shared, Task};
+use super::{LoadedIndex, Shared, Task, parent, parent::Parent};
 use crate::{
     BackupRequest, BackupSummary, SnapshotId, StoreError,
     account::{Account, Kind},
     lock::RepositoryLock,
-    source::{Sources, to_library_time},
+    source::{Base, Opener, Sources, to_library_time},
 };
 
 pub(super) const TASK: Task = Task("back up the stack");
@@ -45,47 +45,107 @@ pub(super) fn run(
 ) -> Result<BackupSummary, StoreError> {
     let sources = request.ordered_sources()?;
     let sources = Sources::find(sources, request.started_at, Arc::clone(account))?;
-    let template = template(request)?;
+    let parent = parent::newest(shared.with_index(loaded)?, request)?;
+    let read_at = parent.as_ref().map(|parent| Base::read_at(parent.time));
+    let sources = sources.since(Arc::new(read_at.unwrap_or_default()));
+    let job = Job {
+        request,
+        places: sources.places(),
+        parent: parent.as_ref(),
+        account,
+    };
+    job.archive(shared, loaded, &sources)
+}
 
-    let _lock = RepositoryLock::acquire(&shared.path, &holder(Some(request)))?;
-    let LoadedIndex {
-        folder, repository, ..
-    } = shared.with_index(loaded)?;
-    // The scan would read every source twice, only to know how much there is.
-    let options = BackupOptions::default().no_scan(true);
-    folder.keep_account(Some(Arc::clone(account)));
-    let archived = repository.archive(&options, &sources, template, &sources.places());
-    folder.keep_account(None);
+/// A snapshot that is to be written.
+pub(super) struct Job<'a> {
+    pub(super) request: &'a BackupRequest,
+    pub(super) places: Vec<PathBuf>,
+    pub(super) parent: Option<&'a Parent>,
+    pub(super) account: &'a Arc<Account>,
+}
 
-    // The folder knows better than the library what went wrong first.
-    if let Some(failure) = account.take_failure() {
-        return Err(failure);
+impl Job<'_> {
+    pub(super) fn archive<R>(
+        &self,
+        shared: &Shared,
+        loaded: &mut Option<LoadedIndex>,
+        source: &R,
+    ) -> Result<BackupSummary, StoreError>
+    where
+        R: ReadSource<Open = Opener> + 'static,
+        R::Iter: Send,
+    {
+        let Self {
+            request, account, ..
+        } = self;
+        let template = template(request)?;
+        let _lock = RepositoryLock::acquire(&shared.path, &holder(Some(request)))?;
+        let index = shared.with_index(loaded)?;
+        // The scan would read every source twice, only to know how much there is.
+        let options = BackupOptions::default()
+            .no_scan(true)
+            .parent_opts(Parent::options(self.parent));
+        index.folder.keep_account(Some(Arc::clone(account)));
+        let archived = index
+            .repository
+            .archive(&options, source, template, &self.places);
+        index.folder.keep_account(None);
+
+        // The folder knows better than the library what went wrong first.
+        if let Some(failure) = account.take_failure() {
+            return Err(failure);
+        }
+        if account.is_cancelled() && archived.is_err() {
+            return Err(StoreError::Cancelled { operation: TASK.0 });
+        }
+        let snapshot = archived.map_err(|error| TASK.failed(&error))?;
+        let summary = snapshot.summary.clone().unwrap_or_default();
+        if let Some(message) = contradiction(account, &summary) {
+            // Nobody must restore from it one day in good faith.
+            index
+                .repository
+                .delete_snapshots(&[snapshot.id])
+                .map_err(|error| TASK.failed(&error))?;
+            return Err(StoreError::Library {
+                operation: TASK.0,
+                message,
+            });
+        }
+        if !is_live(request) {
+            forget_live(index, request);
+        }
+        let summary = summarise(account, &snapshot, &summary);
+        tracing::info!(
+            stack = request.stack,
+            snapshot = %summary.snapshot,
+            added_bytes = summary.added_bytes,
+            unreadable = summary.unreadable.len(),
+            left_out = summary.left_out,
+            "backed up"
+        );
+        Ok(summary)
     }
-    if account.is_cancelled() && archived.is_err() {
-        return Err(StoreError::Cancelled { operation: TASK.0 });
+}
+
+fn is_live(request: &BackupRequest) -> bool {
+    request.tags.iter().any(|tag| tag == parent::LIVE_TAG)
+}
+
+/// Removes the snapshots of the stack at work: this one has all that they had. One that stays
+/// behind does no harm, and goes next time.
+fn forget_live(index: &mut LoadedIndex, request: &BackupRequest) {
+    let forgotten = parent::live(index, request).and_then(|live| {
+        let ids: Vec<_> = live.iter().map(|id| LibraryId::from(id.id())).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let deleted = index.repository.delete_snapshots(&ids);
+        deleted.map_err(|error| TASK.failed(&error))
+    });
+    if let Err(error) = forgotten {
+        tracing::warn!(%error, "the snapshot of the stack at work stays behind");
     }
-    let snapshot = archived.map_err(|error| TASK.failed(&error))?;
-    let summary = snapshot.summary.clone().unwrap_or_default();
-    if let Some(message) = contradiction(account, &summary) {
-        // Nobody must restore from it one day in good faith.
-        repository
-            .delete_snapshots(&[snapshot.id])
-            .map_err(|error| TASK.failed(&error))?;
-        return Err(StoreError::Library {
-            operation: TASK.0,
-            message,
-        });
-    }
-    let summary = summarise(account, &snapshot, &summary);
-    tracing::info!(
-        stack = request.stack,
-        snapshot = %summary.snapshot,
-        added_bytes = summary.added_bytes,
-        unreadable = summary.unreadable.len(),
-        left_out = summary.left_out,
-        "backed up"
-    );
-    Ok(summary)
 }
 
 /// The snapshot without its contents.

@@ -90,7 +90,7 @@ fn describe(id: SnapshotId, file: &SnapshotFile) -> Snapshot {
 }
 
 /// Both versions of jiff reach equally far, so nothing is cut off.
-fn from_library_time(nanosecond: i128) -> Timestamp {
+pub(super) fn from_library_time(nanosecond: i128) -> Timestamp {
     Timestamp::from_nanosecond(nanosecond).unwrap_or(if nanosecond < 0 {
         Timestamp::MIN
     } else {

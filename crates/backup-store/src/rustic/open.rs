@@ -13,9 +13,10 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Shared, Task, closed, damaged, failure::file_error, unlock};
 use crate::{
-    StoreError,
+    SpoolOptions, StoreError,
     folder::{CONFIG, Folder},
     lock::{LOCK_FILE, RepositoryLock},
+    spool::Spool,
 };
 
 /// How to make a repository.
@@ -44,6 +45,9 @@ pub struct OpenOptions {
     /// less has to be read over the network. None by default: it takes space and, on a mounted
     /// NAS, saves little. Checks and restores never use it.
     pub cache: Option<PathBuf>,
+    /// Where copies of what has changed wait for [`Store::stage`](crate::Store::stage); nothing can
+    /// be backed up in stages without.
+    pub spool: Option<SpoolOptions>,
 }
 
 pub(super) fn open(
@@ -70,6 +74,7 @@ pub(super) fn open(
         key: repository.key(),
         path,
         cache: options.cache,
+        spool: options.spool.map(Spool::new).map(Arc::new),
     })
 }
 
@@ -104,6 +109,7 @@ pub(super) fn create(
         key: repository.key(),
         path,
         cache: options.open.cache,
+        spool: options.open.spool.map(Spool::new).map(Arc::new),
     })
 }
 

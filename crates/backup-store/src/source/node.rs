@@ -5,7 +5,10 @@ use std::{
     fs,
     hash::{DefaultHasher, Hash, Hasher},
     io,
-    os::unix::fs::{FileTypeExt, MetadataExt},
+    os::unix::{
+        ffi::{OsStrExt, OsStringExt},
+        fs::{FileTypeExt, MetadataExt},
+    },
     path::Path,
 };
 
@@ -14,76 +17,168 @@ use rustic_core::{
     jiff::Timestamp as LibraryTimestamp,
     repofile::{Metadata, Node, NodeType},
 };
+use serde::{Deserialize, Serialize};
 
-use crate::mode;
+use super::base::Stamp;
+use crate::{account::Kind, mode};
 
-/// A node, and what could not be put into it.
-#[derive(Debug)]
-pub(super) struct Described {
-    pub(super) node: Node,
-    pub(super) notes: Vec<String>,
+/// What is known of a file without reading it: enough to make a node of it later, when the file
+/// itself may have changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Described {
+    pub(crate) kind: FileKind,
+    /// As `stat` gives it, the bits of the type included.
+    pub(crate) mode: u32,
+    /// Seconds and nanoseconds since 1970.
+    pub(crate) modified: (i64, i64),
+    pub(crate) changed: (i64, i64),
+    pub(crate) user: u32,
+    pub(crate) group: u32,
+    pub(crate) inode: u64,
+    pub(crate) device: u64,
+    pub(crate) size: u64,
+    pub(crate) links: u64,
+    /// Names and values of the extended attributes, in order.
+    pub(crate) attributes: Vec<(String, Vec<u8>)>,
 }
 
-/// Describes a file of any kind. Its contents are not read, but its attributes and link are.
-pub(super) fn of_file(name: &OsStr, path: &Path, file: &fs::Metadata) -> io::Result<Described> {
-    let kind = file.file_type();
-    let node_type = if kind.is_dir() {
-        NodeType::Dir
-    } else if kind.is_symlink() {
-        NodeType::from_link(&fs::read_link(path)?)
-    } else if kind.is_block_device() {
-        NodeType::Dev {
-            device: file.rdev(),
+/// What a file is, with what only its kind has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum FileKind {
+    File,
+    Directory,
+    /// With the bytes of its target.
+    Link(Vec<u8>),
+    Block(u64),
+    Character(u64),
+    Fifo,
+    Socket,
+}
+
+impl Described {
+    /// Describes what is at `path`, and says what of it could not be described. Its contents are
+    /// not read, but its attributes and its link are.
+    pub(crate) fn of_file(path: &Path, file: &fs::Metadata) -> io::Result<(Self, Vec<String>)> {
+        let kind = file.file_type();
+        let kind = if kind.is_dir() {
+            FileKind::Directory
+        } else if kind.is_symlink() {
+            FileKind::Link(fs::read_link(path)?.into_os_string().into_vec())
+        } else if kind.is_block_device() {
+            FileKind::Block(file.rdev())
+        } else if kind.is_char_device() {
+            FileKind::Character(file.rdev())
+        } else if kind.is_fifo() {
+            FileKind::Fifo
+        } else if kind.is_socket() {
+            FileKind::Socket
+        } else {
+            FileKind::File
+        };
+        let mut described = Self {
+            kind,
+            mode: file.mode(),
+            modified: (file.mtime(), file.mtime_nsec()),
+            changed: (file.ctime(), file.ctime_nsec()),
+            user: file.uid(),
+            group: file.gid(),
+            inode: file.ino(),
+            device: file.dev(),
+            size: file.len(),
+            links: file.nlink(),
+            attributes: Vec::new(),
+        };
+        let mut notes = Vec::new();
+        if described.modified().is_none() {
+            notes.push("its modification time is beyond the year 9999 and is not saved".to_owned());
         }
-    } else if kind.is_char_device() {
-        NodeType::Chardev {
-            device: file.rdev(),
-        }
-    } else if kind.is_fifo() {
-        NodeType::Fifo
-    } else if kind.is_socket() {
-        NodeType::Socket
-    } else {
-        NodeType::File
-    };
-    let mut notes = Vec::new();
-    let modified = library_time(file.mtime(), file.mtime_nsec());
-    if modified.is_none() {
-        notes.push("its modification time is beyond the year 9999 and is not saved".to_owned());
-    }
-    let linked = file.nlink() > 1 && !kind.is_dir();
-    let mut metadata = Metadata {
-        mode: Some(mode::to_stored(file.mode())),
-        mtime: modified,
-        // A true access time would change with every backup, and every tree with it.
-        atime: modified,
-        ctime: library_time(file.ctime(), file.ctime_nsec()),
-        // Names of users belong to the host; the files belong to users inside containers.
-        uid: Some(file.uid()),
-        gid: Some(file.gid()),
-        inode: file.ino(),
-        // Device numbers change with every mount; only hard links need them.
-        device_id: if linked { file.dev() } else { 0 },
-        size: if kind.is_dir() { 0 } else { file.len() },
-        links: if kind.is_dir() { 0 } else { file.nlink() },
-        ..Metadata::default()
-    };
-    match attributes(path) {
-        Ok((attributes, nameless)) => {
-            add_attributes(&mut metadata, attributes).map_err(io::Error::other)?;
-            if nameless > 0 {
-                notes.push(format!(
-                    "{nameless} of its extended attributes have names that are not Unicode and \
-                     are not saved"
-                ));
+        match attributes(path) {
+            Ok((attributes, nameless)) => {
+                described.attributes = attributes;
+                if nameless > 0 {
+                    notes.push(format!(
+                        "{nameless} of its extended attributes have names that are not Unicode and \
+                         are not saved"
+                    ));
+                }
             }
+            Err(error) => notes.push(format!("its extended attributes are not saved: {error}")),
         }
-        Err(error) => notes.push(format!("its extended attributes are not saved: {error}")),
+        Ok((described, notes))
     }
-    Ok(Described {
-        node: Node::new_node(name, node_type, metadata),
-        notes,
-    })
+
+    /// What tells this version of the file from others.
+    pub(crate) fn stamp(&self) -> Stamp {
+        Stamp {
+            size: self.size,
+            modified: self.modified,
+            changed: self.changed,
+            inode: self.inode,
+        }
+    }
+
+    pub(crate) fn is_file(&self) -> bool {
+        self.kind == FileKind::File
+    }
+
+    fn is_directory(&self) -> bool {
+        self.kind == FileKind::Directory
+    }
+
+    /// Makes sure that no snapshot has this very file, so that its contents are read. Nothing is
+    /// restored from the time of a file's last change of any kind.
+    pub(super) fn differ(&mut self) {
+        self.changed.1 ^= 1;
+    }
+
+    /// How it is counted.
+    pub(crate) fn counts_as(&self) -> Kind {
+        match self.kind {
+            FileKind::File => Kind::File,
+            FileKind::Directory => Kind::Directory,
+            _ => Kind::Other,
+        }
+    }
+
+    pub(crate) fn modified(&self) -> Option<LibraryTimestamp> {
+        library_time(self.modified)
+    }
+
+    pub(crate) fn changed(&self) -> Option<LibraryTimestamp> {
+        library_time(self.changed)
+    }
+
+    /// The file as the repository format has it, under a name.
+    pub(super) fn to_node(&self, name: &OsStr) -> Node {
+        let linked = self.links > 1 && !self.is_directory();
+        let mut metadata = Metadata {
+            mode: Some(mode::to_stored(self.mode)),
+            mtime: self.modified(),
+            // A true access time would change with every backup, and every tree with it.
+            atime: self.modified(),
+            ctime: self.changed(),
+            // Names of users belong to the host; the files belong to users inside containers.
+            uid: Some(self.user),
+            gid: Some(self.group),
+            inode: self.inode,
+            // Device numbers change with every mount; only hard links need them.
+            device_id: if linked { self.device } else { 0 },
+            size: if self.is_directory() { 0 } else { self.size },
+            links: if self.is_directory() { 0 } else { self.links },
+            ..Metadata::default()
+        };
+        add_attributes(&mut metadata, &self.attributes);
+        let node_type = match &self.kind {
+            FileKind::Directory => NodeType::Dir,
+            FileKind::Link(target) => NodeType::from_link(Path::new(OsStr::from_bytes(target))),
+            FileKind::Block(device) => NodeType::Dev { device: *device },
+            FileKind::Character(device) => NodeType::Chardev { device: *device },
+            FileKind::Fifo => NodeType::Fifo,
+            FileKind::Socket => NodeType::Socket,
+            FileKind::File => NodeType::File,
+        };
+        Node::new_node(name, node_type, metadata)
+    }
 }
 
 /// Describes a directory that exists in the snapshot only, above a source.
@@ -116,7 +211,7 @@ pub(super) fn of_bytes(
         mode: Some(mode::to_stored(0o100_600)),
         mtime: to_library_time(modified),
         atime: to_library_time(modified),
-        ctime: library_time(started_at.as_second(), nanosecond),
+        ctime: library_time((started_at.as_second(), nanosecond)),
         size: contents.len() as u64,
         links: 1,
         ..Metadata::default()
@@ -149,23 +244,20 @@ fn attributes(path: &Path) -> io::Result<Attributes> {
 
 /// The library does not export the type of its attributes, but it can be read from JSON, and its
 /// fields are public.
-fn add_attributes(
-    metadata: &mut Metadata,
-    attributes: Vec<(String, Vec<u8>)>,
-) -> serde_json::Result<()> {
-    let (names, values): (Vec<_>, Vec<_>) = attributes.into_iter().unzip();
-    let empty: Vec<_> = names
+fn add_attributes(metadata: &mut Metadata, attributes: &[(String, Vec<u8>)]) {
+    let empty: Vec<_> = attributes
         .iter()
-        .map(|name| serde_json::json!({ "name": name, "value": null }))
+        .map(|(name, _)| serde_json::json!({ "name": name, "value": null }))
         .collect();
-    metadata.extended_attributes = serde_json::from_value(empty.into())?;
-    for (attribute, value) in metadata.extended_attributes.iter_mut().zip(values) {
-        attribute.value = Some(value);
+    metadata.extended_attributes =
+        serde_json::from_value(empty.into()).expect("the library reads what it writes itself");
+    let of_the_library = metadata.extended_attributes.iter_mut();
+    for (attribute, (_, value)) in of_the_library.zip(attributes) {
+        attribute.value = Some(value.clone());
     }
-    Ok(())
 }
 
-fn library_time(second: i64, nanosecond: i64) -> Option<LibraryTimestamp> {
+fn library_time((second, nanosecond): (i64, i64)) -> Option<LibraryTimestamp> {
     LibraryTimestamp::new(second, i32::try_from(nanosecond).ok()?).ok()
 }
 

@@ -1,17 +1,18 @@
 //! Opening and reading the files of a source.
 
 use std::{
-    fs::{File, Metadata},
+    fs::File,
     io::{self, Cursor, Read},
-    os::unix::fs::MetadataExt,
-    path::PathBuf,
+    os::unix::fs::{FileExt, MetadataExt},
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
 use rustic_core::{ErrorKind, ReadSourceOpen, RusticError, RusticResult};
 use rustix::fs::{Mode, OFlags};
 
-use crate::{SnapshotPath, account::Account};
+use super::node::Described;
+use crate::{SnapshotPath, account::Account, spool::Extent};
 
 /// A file that the walk met and the library may want to read.
 ///
@@ -26,20 +27,38 @@ pub(crate) struct Opener {
 
 #[derive(Debug)]
 enum Closed {
-    File { device: u64, inode: u64 },
+    /// On disk, as it is now.
+    File {
+        device: u64,
+        inode: u64,
+    },
+    /// On disk, if it is still as it was.
+    Unchanged(Box<Described>),
     Bytes(Vec<u8>),
+    Spooled(Arc<File>, Vec<Extent>),
 }
 
 impl Opener {
-    pub(super) fn file(path: PathBuf, metadata: &Metadata, account: Arc<Account>) -> Self {
+    pub(super) fn file(path: PathBuf, described: &Described, account: Arc<Account>) -> Self {
         let input = Closed::File {
-            device: metadata.dev(),
-            inode: metadata.ino(),
+            device: described.device,
+            inode: described.inode,
         };
         Self {
             path,
-            expected_bytes: metadata.len(),
+            expected_bytes: described.size,
             input,
+            account,
+        }
+    }
+
+    /// A file that an earlier snapshot has, in case that it does not have it after all. Its reader
+    /// gives its contents only if they are those that it had when it was described.
+    pub(super) fn unchanged(path: PathBuf, described: Described, account: Arc<Account>) -> Self {
+        Self {
+            path,
+            expected_bytes: described.size,
+            input: Closed::Unchanged(Box::new(described)),
             account,
         }
     }
@@ -53,26 +72,71 @@ impl Opener {
         }
     }
 
-    fn open_input(&self) -> io::Result<File> {
-        // Whoever writes to the source may have put something else here since the walk: a link
-        // must not be followed, and opening a FIFO must not wait for its other end.
-        let flags =
-            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        Ok(File::from(rustix::fs::open(
-            &self.path,
-            flags,
-            Mode::empty(),
-        )?))
+    /// A copy of a file in the spool.
+    pub(super) fn spooled(
+        path: PathBuf,
+        bytes: u64,
+        (spool, extents): (Arc<File>, Vec<Extent>),
+        account: Arc<Account>,
+    ) -> Self {
+        Self {
+            path,
+            expected_bytes: bytes,
+            input: Closed::Spooled(spool, extents),
+            account,
+        }
     }
 
-    fn check_same(&self, file: &File) -> io::Result<()> {
-        let now = file.metadata()?;
-        match self.input {
-            Closed::File { device, inode } if (now.dev(), now.ino()) != (device, inode) => Err(
-                io::Error::other("another file took its place while the backup ran"),
-            ),
-            _ => Ok(()),
-        }
+    fn open_input(&mut self) -> io::Result<Input> {
+        Ok(
+            match std::mem::replace(&mut self.input, Closed::Bytes(Vec::new())) {
+                Closed::Bytes(contents) => Input::Bytes(Cursor::new(contents)),
+                Closed::Spooled(spool, extents) => Input::Spooled {
+                    spool,
+                    extents,
+                    at: 0,
+                },
+                Closed::File { device, inode } => {
+                    Input::File(open_same(&self.path, device, inode)?, None)
+                }
+                Closed::Unchanged(described) => {
+                    let file = open_same(&self.path, described.device, described.inode)?;
+                    still_is(&file, &described)?;
+                    Input::File(file, Some(described))
+                }
+            },
+        )
+    }
+}
+
+/// Opens what the walk met, if it is still there.
+pub(super) fn open_same(path: &Path, device: u64, inode: u64) -> io::Result<File> {
+    // Whoever writes to the source may have put something else here since the walk: a link
+    // must not be followed, and opening a FIFO must not wait for its other end.
+    let flags =
+        OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let now = file.metadata()?;
+    if (now.dev(), now.ino()) == (device, inode) {
+        Ok(file)
+    } else {
+        Err(io::Error::other(
+            "another file took its place while the backup ran",
+        ))
+    }
+}
+
+/// Whether a file is as it was described: its contents are then as well, but for a change in the
+/// same tick of the clock.
+pub(super) fn still_is(file: &File, described: &Described) -> io::Result<()> {
+    let now = file.metadata()?;
+    let same = now.len() == described.size
+        && (now.mtime(), now.mtime_nsec()) == described.modified
+        && (now.ctime(), now.ctime_nsec()) == described.changed;
+    if same {
+        Ok(())
+    } else {
+        Err(io::Error::other("it was changed before it could be read"))
     }
 }
 
@@ -80,25 +144,15 @@ impl ReadSourceOpen for Opener {
     type Reader = Reader;
 
     fn open(mut self) -> RusticResult<Reader> {
-        let input = match std::mem::replace(&mut self.input, Closed::Bytes(Vec::new())) {
-            Closed::Bytes(contents) => Input::Bytes(Cursor::new(contents)),
-            file @ Closed::File { .. } => {
-                self.input = file;
-                let opened = self.open_input().and_then(|file| {
-                    self.check_same(&file)?;
-                    Ok(file)
-                });
-                match opened {
-                    Ok(file) => Input::File(file),
-                    Err(error) => {
-                        self.account.lose(&self.path, super::reason(&error));
-                        return Err(RusticError::with_source(
-                            ErrorKind::InputOutput,
-                            "a file of the source cannot be opened",
-                            error,
-                        ));
-                    }
-                }
+        let input = match self.open_input() {
+            Ok(input) => input,
+            Err(error) => {
+                self.account.lose(&self.path, super::reason(&error));
+                return Err(RusticError::with_source(
+                    ErrorKind::InputOutput,
+                    "a file of the source cannot be opened",
+                    error,
+                ));
             }
         };
         Ok(Reader {
@@ -126,8 +180,14 @@ pub(crate) struct Reader {
 
 #[derive(Debug)]
 enum Input {
-    File(File),
+    /// With what it must still be when it was read.
+    File(File, Option<Box<Described>>),
     Bytes(Cursor<Vec<u8>>),
+    Spooled {
+        spool: Arc<File>,
+        extents: Vec<Extent>,
+        at: u64,
+    },
     /// It ended early or broke, which is written down already.
     Done,
 }
@@ -144,8 +204,19 @@ impl Read for Reader {
             return Ok(0);
         }
         let result = match &mut self.input {
-            Input::File(file) => file.read(&mut buffer[..room]),
+            Input::File(file, must_be) => file.read(&mut buffer[..room]).and_then(|read| {
+                let is_last = read as u64 == self.remaining_bytes;
+                match must_be {
+                    Some(described) if is_last => still_is(file, described).map(|()| read),
+                    _ => Ok(read),
+                }
+            }),
             Input::Bytes(bytes) => bytes.read(&mut buffer[..room]),
+            Input::Spooled { spool, extents, at } => {
+                let read = read_extents(spool, extents, *at, &mut buffer[..room]);
+                *at += *read.as_ref().unwrap_or(&0) as u64;
+                read
+            }
             Input::Done => return Ok(0),
         };
         match result {
@@ -171,4 +242,31 @@ impl Read for Reader {
             }
         }
     }
+}
+
+/// Reads a file of which the spool has the pieces with data; what is between them is zeros.
+fn read_extents(spool: &File, extents: &[Extent], at: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    let next = extents.partition_point(|extent| extent.at + extent.bytes <= at);
+    let (hole_ends, within) = match extents.get(next) {
+        Some(extent) if extent.at <= at => {
+            let left = extent.at + extent.bytes - at;
+            let room = usize::try_from(left)
+                .unwrap_or(usize::MAX)
+                .min(buffer.len());
+            let spooled_at = extent.spooled_at + (at - extent.at);
+            spool.read_exact_at(&mut buffer[..room], spooled_at)?;
+            return Ok(room);
+        }
+        Some(extent) => (extent.at, true),
+        None => (0, false),
+    };
+    let zeros = if within {
+        usize::try_from(hole_ends - at)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len())
+    } else {
+        buffer.len()
+    };
+    buffer[..zeros].fill(0);
+    Ok(zeros)
 }

@@ -256,6 +256,7 @@ async fn a_cache_changes_nothing_but_where_it_is_read() {
     let cache = scene.path("cache");
     let options = backup_store::OpenOptions {
         cache: Some(cache.clone()),
+        ..backup_store::OpenOptions::default()
     };
     let path = scene.path("repository");
     let cached = backup_store::RusticStore::open(&path, &password(), options)

@@ -66,6 +66,12 @@ pub struct DockerSettings {
     /// How long a container without a health check must run after its start to count as running.
     #[serde(deserialize_with = "value::duration")]
     pub settle: Duration,
+    /// The folder on a local disk for copies of what has changed, from when a stack is stopped until
+    /// they are in the repository; beneath the state directory unless something else is said.
+    pub spool: Option<PathBuf>,
+    /// How much may lie there at once. What does not fit is read while its stack is down.
+    #[serde(deserialize_with = "value::bytes")]
+    pub spool_limit: u64,
 }
 
 impl Default for DockerSettings {
@@ -80,6 +86,8 @@ impl Default for DockerSettings {
             stop_timeout: Duration::from_secs(10),
             healthy_within: Duration::from_mins(2),
             settle: Duration::from_secs(3),
+            spool: None,
+            spool_limit: 8 << 30,
         }
     }
 }

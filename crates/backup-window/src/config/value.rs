@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use jiff::SignedDuration;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
@@ -30,6 +31,19 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 
 pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     parse_duration(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+/// A number of bytes with its unit, as people write it: `500 MB`, `4GiB`.
+pub(super) fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let read = text.parse::<ByteSize>().ok();
+    // A bare number more likely lacks its unit than means single bytes.
+    let read = read.filter(|_| text.contains(|c: char| c.is_ascii_alphabetic()));
+    read.map(|size| size.as_u64()).ok_or_else(|| {
+        D::Error::custom(format!(
+            "`{text}` is no size: expected a number with its unit, such as 500MB or 4GiB"
+        ))
+    })
 }
 
 pub(super) fn https_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use backup_store::{OpenOptions, RusticStore, Store, StoreError};
+use backup_store::{OpenOptions, RusticStore, SpoolOptions, Store, StoreError};
 use docker_stacks::{
     AddressKind, BollardEngine, ClientCertificate, Engine, EngineAddress, EngineError,
     EngineOptions, EngineSsh, EngineTls, FileJournal, Journal, OutageOptions, PlanRules,
@@ -26,6 +26,7 @@ pub struct ConfiguredHost {
     repository: PathBuf,
     mount: PathBuf,
     password: SecretString,
+    spool: SpoolOptions,
     journal: FileJournal,
     host_name: String,
 }
@@ -37,11 +38,16 @@ impl ConfiguredHost {
     /// When the configuration lacks something, or the password cannot be read.
     pub fn new(config: &Config, state: &StateDir) -> Result<Self, SetupError> {
         let repository = config.repository()?;
+        let docker = config.docker();
         Ok(Self {
             engine: engine(config)?,
             repository: repository.path.clone(),
             mount: repository.mount.clone(),
             password: config.read_secret(&repository.password_file)?,
+            spool: SpoolOptions {
+                folder: docker.spool.clone().unwrap_or_else(|| state.spool()),
+                limit_bytes: docker.spool_limit,
+            },
             journal: FileJournal::new(state.outage_journal()),
             host_name: repository.host_name.clone().unwrap_or_else(machine_name),
         })
@@ -164,8 +170,11 @@ impl DockerHost for ConfiguredHost {
     }
 
     async fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
-        let store =
-            RusticStore::open(&self.repository, &self.password, OpenOptions::default()).await?;
+        let options = OpenOptions {
+            spool: Some(self.spool.clone()),
+            ..OpenOptions::default()
+        };
+        let store = RusticStore::open(&self.repository, &self.password, options).await?;
         Ok(Arc::new(store))
     }
 

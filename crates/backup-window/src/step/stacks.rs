@@ -5,6 +5,7 @@ pub(super) mod problems;
 mod running;
 mod saving;
 mod sources;
+mod staging;
 
 use std::fmt::Debug;
 use std::sync::Arc;

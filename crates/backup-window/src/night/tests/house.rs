@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backup_store::{
-    BackupRequest, BackupSummary, CheckDepth, CheckReport, RestoreRequest, RestoreSummary, Store,
-    StoreError,
+    BackupRequest, BackupSummary, Capture, CheckDepth, CheckReport, RestoreRequest, RestoreSummary,
+    StagedBackup, Store, StoreError, WarmUp,
 };
 use docker_stacks::testing::{Behaviour, Call, MemoryEngine, MemoryJournal, container, volume};
 use docker_stacks::{
@@ -421,15 +421,8 @@ impl DockerHost for Host {
 #[derive(Debug)]
 struct Repository(Arc<Mutex<State>>);
 
-#[async_trait]
-impl Store for Repository {
-    fn location(&self) -> String {
-        "/mnt/nas/restic".to_owned()
-    }
-
-    async fn back_up(&self, request: BackupRequest) -> Result<BackupSummary, StoreError> {
-        let saving = self.0.lock().unwrap().saving;
-        tokio::time::sleep(saving).await;
+impl Repository {
+    fn save(&self, request: BackupRequest) -> Result<BackupSummary, StoreError> {
         let mut state = self.0.lock().unwrap();
         if state.store_fails {
             return Err(StoreError::InvalidRequest {
@@ -449,6 +442,24 @@ impl Store for Repository {
             sockets: Vec::new(),
         })
     }
+}
+
+#[async_trait]
+impl Store for Repository {
+    fn location(&self) -> String {
+        "/mnt/nas/restic".to_owned()
+    }
+
+    async fn back_up(&self, request: BackupRequest) -> Result<BackupSummary, StoreError> {
+        let saving = self.0.lock().unwrap().saving;
+        tokio::time::sleep(saving).await;
+        self.save(request)
+    }
+
+    async fn stage(&self, request: BackupRequest) -> Result<Box<dyn StagedBackup>, StoreError> {
+        let repository = Self(Arc::clone(&self.0));
+        Ok(Box::new(Staged(repository, request)))
+    }
 
     async fn snapshots(&self) -> Result<Vec<backup_store::Snapshot>, StoreError> {
         Ok(Vec::new())
@@ -464,5 +475,26 @@ impl Store for Repository {
             read_bytes: 0,
             findings: Vec::new(),
         })
+    }
+}
+
+/// A backup that takes its time while everything is down, which is the worst case.
+#[derive(Debug)]
+struct Staged(Repository, BackupRequest);
+
+#[async_trait]
+impl StagedBackup for Staged {
+    async fn warm_up(&mut self, _: Timestamp) -> Result<WarmUp, StoreError> {
+        Ok(WarmUp::default())
+    }
+
+    async fn capture(&mut self, _: Timestamp) -> Result<Capture, StoreError> {
+        let saving = self.0.0.lock().unwrap().saving;
+        tokio::time::sleep(saving).await;
+        Ok(Capture::default())
+    }
+
+    async fn archive(self: Box<Self>) -> Result<BackupSummary, StoreError> {
+        self.0.save(self.1)
     }
 }

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use backup_store::{BackupRequest, BackupSummary, Store, StoreError};
 use docker_stacks::{Engine, GroupPlan, OutageReport, Stack, StackPlan, WorkEnd, outage};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::definitions::{Definitions, Surroundings};
+use super::staging::{self, Staged, Stages};
 use super::{DockerHost, Permission, StacksOptions, problems, sources};
 use crate::clock::Clock;
 use crate::evidence::Fact;
@@ -14,8 +16,13 @@ use crate::sentence;
 use crate::step::{Recorder, SavedStack, StepEnd};
 use crate::window::Night;
 
-/// What came of saving a stack, with its name.
-type Saved = (String, Result<BackupSummary, StoreError>);
+/// What came of saving a stack.
+#[derive(Debug)]
+pub(super) struct Saved {
+    pub(super) stack: String,
+    pub(super) stages: Stages,
+    pub(super) result: Result<BackupSummary, StoreError>,
+}
 
 /// What is worked with, and what has come of it so far.
 pub(super) struct Saving<'a> {
@@ -60,43 +67,147 @@ impl Saving<'_> {
         }
         if !group.goes_down() && group.hooks.is_empty() {
             let results = tokio::select! {
-                results = self.save(&copied, &definitions) => results,
+                results = self.save_live(&copied, &definitions) => results,
                 () = self.cancel.cancelled() => return,
             };
             self.record_saves(recorder, &names, None, results);
             return;
         }
-        let mut report = self.outage(group, &copied, &definitions).await;
-        let again = report.is_disturbed()
-            && matches!(report.work, WorkEnd::Finished(_))
-            && report.everything_runs()
+        let Some(report) = self
+            .outage(recorder, &names, group, &copied, &definitions)
+            .await
+        else {
+            return;
+        };
+        let again = report.0.is_disturbed()
+            && matches!(report.0.work, WorkEnd::Finished(()))
+            && report.0.everything_runs()
             && !self.cancel.is_cancelled()
             && self.may_begin().is_ok();
-        if again {
-            note_problems(recorder, &report);
-            recorder.needs_attention(format!("{names} copied again, because of that"));
-            report = self.outage(group, &copied, &definitions).await;
+        if !again {
+            note_problems(recorder, &report.0);
+            self.record_outage(recorder, &names, report);
+            return;
         }
-        note_problems(recorder, &report);
-        self.record_outage(recorder, &names, report);
+        note_problems(recorder, &report.0);
+        recorder.needs_attention(format!("{names} copied again, because of that"));
+        let second = self
+            .outage(recorder, &names, group, &copied, &definitions)
+            .await;
+        if let Some(report) = second {
+            note_problems(recorder, &report.0);
+            self.record_outage(recorder, &names, report);
+        }
     }
 
+    /// Saves a group in stages: only the second needs it to be down. What is archived is archived
+    /// while its containers come up. `None` if it came to nothing before anything was stopped.
     async fn outage(
-        &self,
+        &mut self,
+        recorder: &mut Recorder<'_>,
+        names: &str,
         group: &GroupPlan,
         copied: &[&StackPlan],
         definitions: &Definitions<'_>,
-    ) -> OutageReport<Vec<Saved>> {
-        outage(
+    ) -> Option<(OutageReport<()>, Vec<Saved>)> {
+        let warm = tokio::select! {
+            warm = self.warm_up(copied, definitions) => warm,
+            () = self.cancel.cancelled() => return None,
+        };
+        let warm = match warm {
+            Ok(warm) => warm,
+            Err(why) => {
+                self.fail(StepEnd::Failed, format!("{names} not saved: {why}"));
+                return None;
+            }
+        };
+        // What has changed may have taken long to copy.
+        if let Err((end, why)) = self.may_begin() {
+            self.fail(end, format!("{names} not saved: {why}"));
+            return None;
+        }
+        let (captured, archived) = oneshot::channel();
+        let capture = async {
+            let stages = staging::capture(warm, self.clock).await;
+            // The other end waits for it below.
+            let _ = captured.send(stages);
+        };
+        let outage = outage(
             self.engine,
             self.host.journal(),
             group,
             self.clock.now(),
             &self.options.outage,
             self.cancel.cancelled(),
-            self.save(copied, definitions),
-        )
-        .await
+            capture,
+        );
+        let archive = async {
+            let Ok(stages) = archived.await else {
+                return Vec::new();
+            };
+            tokio::select! {
+                saved = staging::archive(stages) => saved,
+                () = self.cancel.cancelled() => Vec::new(),
+            }
+        };
+        let (report, saved) = tokio::join!(outage, archive);
+        for remark in saved
+            .iter()
+            .flat_map(|saved| saved.stages.remarks(&saved.stack))
+        {
+            recorder.needs_attention(remark);
+        }
+        Some((report, saved))
+    }
+
+    async fn warm_up(
+        &self,
+        stacks: &[&StackPlan],
+        definitions: &Definitions<'_>,
+    ) -> Result<Vec<Staged>, String> {
+        let mut staged = Vec::new();
+        for stack in stacks {
+            let begun = match self.request(stack, definitions) {
+                Ok(request) => Staged::warm_up(self.store, request, self.clock).await,
+                Err(error) => Err(error),
+            };
+            let of = |error| format!("{}: {}", stack.name, sentence::failed_to(&error));
+            staged.push(begun.map_err(of)?);
+        }
+        Ok(staged)
+    }
+
+    fn request(
+        &self,
+        stack: &StackPlan,
+        definitions: &Definitions<'_>,
+    ) -> Result<BackupRequest, StoreError> {
+        let started_at = self.clock.now();
+        let sources = sources::of_stack(stack, self.found(stack), definitions, started_at)?;
+        Ok(BackupRequest {
+            stack: stack.name.to_string(),
+            host: self.host.host_name().to_owned(),
+            started_at,
+            sources,
+            tags: Vec::new(),
+        })
+    }
+
+    /// Saves what is not stopped at all.
+    async fn save_live(&self, stacks: &[&StackPlan], definitions: &Definitions<'_>) -> Vec<Saved> {
+        let mut results = Vec::new();
+        for stack in stacks {
+            let result = match self.request(stack, definitions) {
+                Ok(request) => self.store.back_up(request).await,
+                Err(error) => Err(error),
+            };
+            results.push(Saved {
+                stack: stack.name.to_string(),
+                stages: Stages::default(),
+                result,
+            });
+        }
+        results
     }
 
     /// Looked at again before every group: a window closes and a NAS disappears in between (I8, I9).
@@ -121,38 +232,15 @@ impl Saving<'_> {
             .find(|found| found.name == stack.name && found.kind == stack.kind)
     }
 
-    async fn save(&self, stacks: &[&StackPlan], definitions: &Definitions<'_>) -> Vec<Saved> {
-        let mut results = Vec::new();
-        for stack in stacks {
-            let found = self.found(stack);
-            let started_at = self.clock.now();
-            let result = match sources::of_stack(stack, found, definitions, started_at) {
-                Ok(sources) => {
-                    let request = BackupRequest {
-                        stack: stack.name.to_string(),
-                        host: self.host.host_name().to_owned(),
-                        started_at,
-                        sources,
-                        tags: Vec::new(),
-                    };
-                    self.store.back_up(request).await
-                }
-                Err(error) => Err(error),
-            };
-            results.push((stack.name.to_string(), result));
-        }
-        results
-    }
-
     fn record_outage(
         &mut self,
         recorder: &mut Recorder<'_>,
         names: &str,
-        report: OutageReport<Vec<Saved>>,
+        (report, saved): (OutageReport<()>, Vec<Saved>),
     ) {
         match report.work {
-            WorkEnd::Finished(results) => {
-                self.record_saves(recorder, names, Some(report.outage), results);
+            WorkEnd::Finished(()) => {
+                self.record_saves(recorder, names, Some(report.outage), saved);
             }
             WorkEnd::Cancelled => {}
             WorkEnd::Panicked(message) => {
@@ -172,7 +260,12 @@ impl Saving<'_> {
         results: Vec<Saved>,
     ) {
         tracing::debug!(names, ?outage, "saved");
-        for (stack, result) in results {
+        for Saved {
+            stack,
+            stages,
+            result,
+        } in results
+        {
             match result {
                 Ok(summary) => {
                     for unreadable in &summary.unreadable {
@@ -198,6 +291,9 @@ impl Saving<'_> {
                         outage_milliseconds: outage
                             .map(|outage| u64::try_from(outage.as_millis()).unwrap_or(u64::MAX)),
                         added_bytes: summary.added_bytes,
+                        copied_live: stages.warm_up.copied_live,
+                        spooled_bytes: stages.capture.spooled_bytes,
+                        read_while_down_bytes: stages.capture.in_place_bytes,
                     });
                 }
                 Err(error) => {
