@@ -7,3 +7,5 @@ mod refusals;
 mod round_trip;
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod upkeep;

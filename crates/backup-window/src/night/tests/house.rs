@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backup_store::{
-    BackupRequest, BackupSummary, CheckDepth, CheckReport, RestoreRequest, RestoreSummary, Store,
-    StoreError,
+    BackupRequest, BackupSummary, CheckDepth, CheckReport, PruneOptions, PruneSummary,
+    RestoreRequest, RestoreSummary, Store, StoreError,
 };
 use docker_stacks::testing::{Behaviour, Call, MemoryEngine, MemoryJournal, container, volume};
 use docker_stacks::{
@@ -464,5 +464,13 @@ impl Store for Repository {
             read_bytes: 0,
             findings: Vec::new(),
         })
+    }
+
+    async fn forget(&self, _: Vec<backup_store::SnapshotId>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn prune(&self, _: PruneOptions) -> Result<PruneSummary, StoreError> {
+        Ok(PruneSummary::default())
     }
 }
