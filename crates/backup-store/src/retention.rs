@@ -259,6 +259,9 @@ fn has_tag(snapshot: &Snapshot, tag: &str) -> bool {
     snapshot.tags.iter().any(|own| own == tag)
 }
 
+/// Which day, week, month or year a date lies in: greater for later ones.
+type Period = fn(Date) -> (i16, i16);
+
 type Kept = BTreeMap<SnapshotId, BTreeSet<Reason>>;
 
 /// `regular` are oldest first.
@@ -283,7 +286,7 @@ fn keep_regular(regular: &[&Snapshot], rules: &RetentionRules) -> Kept {
         let local = snapshot.time.to_zoned_datetime(rules.time_zone.clone());
         local.date()
     };
-    let periods: [(u32, Reason, fn(Date) -> (i16, i16)); 4] = [
+    let periods: [(u32, Reason, Period); 4] = [
         (rules.keep.daily, Reason::Daily, |date| {
             (date.year(), date.day_of_year())
         }),

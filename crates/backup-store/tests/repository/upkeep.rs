@@ -154,13 +154,9 @@ async fn a_prune_that_is_given_up_leaves_the_repository_whole() {
     let scene = Scene::new().await;
     let mut snapshots = Vec::new();
     for night in 1..=6_u64 {
-        for file in 0..20 {
+        for (file, length) in (0..20_u64).zip([20_000, 40_000, 60_000].into_iter().cycle()) {
             let name = format!("data/file-{file}");
-            fs::write(
-                scene.path(&name),
-                noise(night * 100 + file, 20_000 * (file as usize % 3 + 1)),
-            )
-            .unwrap();
+            fs::write(scene.path(&name), noise(night * 100 + file, length)).unwrap();
         }
         snapshots.push(
             scene

@@ -249,6 +249,7 @@ impl House {
             vec!["192.0.2.255".parse().unwrap()],
         );
         let options = NightOptions {
+            upkeep: None,
             wake: WakeOptions::new(request),
             stacks: StacksOptions {
                 rules: PlanRules::default(),
