@@ -118,3 +118,6 @@ async fn something_is_down(journal: &dyn Journal) -> Option<String> {
         Err(error) => Some(sentence::failed_to(&error)),
     }
 }
+
+#[cfg(test)]
+mod tests;
