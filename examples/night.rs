@@ -108,6 +108,7 @@ async fn run_the_night(lab: &Homelab, config: &Config) -> Result<NightReport> {
     };
     let primary = config.primary_nas()?;
     let options = NightOptions {
+        upkeep: None,
         wake,
         stacks: ConfiguredHost::options(config, Vec::new(), Permission::WithinWindow),
         replication_tasks: primary.replication_tasks.clone(),

@@ -13,6 +13,16 @@ pub enum CheckDepth {
         /// How much of the data to read, from 1 to 100, by size; below 100, which part is random.
         percent: u8,
     },
+    /// The same, with one of several shares of the data. Which data files are in a share depends on
+    /// their names alone, so whoever reads all shares one after the other has read every file that
+    /// was there all the time, whatever was added meanwhile. The shares are of about the same size
+    /// where there are many files.
+    ReadShare {
+        /// Which share, from 0.
+        share: u32,
+        /// How many there are, at least 1.
+        of: u32,
+    },
 }
 
 /// What a check found.

@@ -104,6 +104,30 @@ impl Folder {
         path.try_exists().map_err(at("look for", &path))
     }
 
+    /// The account of what is going on, unless nothing may be changed any more.
+    fn may_change(&self) -> RusticResult<Option<Arc<Account>>> {
+        let account = locked(&self.account).clone();
+        match &account {
+            Some(account) if !account.may_go_on() => Err(RusticError::new(
+                ErrorKind::Backend,
+                "nothing is written any more: the work was cancelled, or a write failed",
+            )),
+            _ => Ok(account),
+        }
+    }
+
+    /// Whether anybody still waits for what is read.
+    fn may_read(&self) -> RusticResult<()> {
+        let account = locked(&self.account);
+        match &*account {
+            Some(account) if account.is_cancelled() => Err(RusticError::new(
+                ErrorKind::Backend,
+                "nothing is read any more: the work was cancelled",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     fn folder_of(&self, kind: FileType, id: &Id) -> PathBuf {
         match kind {
             FileType::Config => self.root.clone(),
@@ -260,6 +284,7 @@ impl ReadBackend for Folder {
     }
 
     fn read_full(&self, tpe: FileType, id: &Id) -> RusticResult<Bytes> {
+        self.may_read()?;
         let path = self.file(tpe, id);
         let mut bytes = Vec::new();
         let read = File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes));
@@ -275,6 +300,7 @@ impl ReadBackend for Folder {
         offset: u32,
         length: u32,
     ) -> RusticResult<Bytes> {
+        self.may_read()?;
         self.read_part(tpe, id, offset, length)
             .map(Bytes::from)
             .map_err(to_library)
@@ -308,17 +334,9 @@ impl WriteBackend for Folder {
         _cacheable: bool,
         content: BytesList,
     ) -> RusticResult<()> {
-        let account = locked(&self.account).clone();
         // The library goes on after most errors, and a snapshot is the promise that all is well:
         // this is the one place through which every snapshot must pass.
-        if let Some(account) = &account
-            && !account.may_go_on()
-        {
-            return Err(RusticError::new(
-                ErrorKind::Backend,
-                "nothing is written any more: the backup was cancelled, or a write failed",
-            ));
-        }
+        let account = self.may_change()?;
         self.write(tpe, id, content).map_err(|error| {
             if let Some(account) = account {
                 account.fail(error.to_store_error());
@@ -328,10 +346,17 @@ impl WriteBackend for Folder {
     }
 
     fn remove(&self, tpe: FileType, id: &Id, _cacheable: bool) -> RusticResult<()> {
+        // What was to take the place of this file may not be there.
+        let account = self.may_change()?;
         let path = self.file(tpe, id);
         fs::remove_file(&path)
             .map_err(at("remove", &path))
-            .map_err(to_library)
+            .map_err(|error| {
+                if let Some(account) = account {
+                    account.fail(error.to_store_error());
+                }
+                to_library(error)
+            })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Backups in a restic-format repository: back up, list, check and restore.
+//! Backups in a restic-format repository: back up, list, check, forget and restore.
 //!
 //! A repository is a folder (usually on a mounted NAS) in the [restic repository format][format]:
 //! encrypted, deduplicated, compressed. Stock `restic` can list, check and restore it, so nothing
@@ -65,6 +65,12 @@
 //! `rustic` do not know this lock: use them to read as much as you like, but never run their
 //! `prune` or `forget` while this crate may write.
 //!
+//! Readers do not keep writers out, nor the other way round: a backup only adds files. The one who
+//! takes files away is [`Store::prune`], and so restores and checks share a second lock, on
+//! `backup-store.readers`, which a prune must have for itself. A check waits for nobody and ends
+//! with [`StoreError::Locked`] beside a prune. A restore goes on all the same (somebody may need it
+//! badly): what a prune deletes was marked by an earlier one at least 23 hours before.
+//!
 //! # Features
 //!
 //! - `mock`: `MockStore`, a mockall mock of [`Store`].
@@ -74,14 +80,17 @@
 
 mod account;
 mod check;
+mod chunks;
 mod error;
 mod exclude;
 mod folder;
 mod lock;
 mod mode;
 mod password;
+mod prune;
 mod request;
 mod restore;
+mod retention;
 mod rustic;
 mod snapshot;
 mod snapshot_path;
@@ -95,10 +104,16 @@ pub mod testing;
 
 pub use {
     check::{CheckDepth, CheckReport, Finding, Severity},
+    chunks::{Chunks, InvalidChunks},
     error::{StoreError, StoreErrorKind},
     exclude::{ExcludePattern, InvalidExcludePattern},
     password::{generate_password, write_password_file},
+    prune::{PruneOptions, PruneSummary},
     request::{BackupRequest, RestoreRequest, Source},
+    retention::{
+        Keep, Reason, Retention, RetentionRules, Shrunk, TAG_INCOMPLETE, TAG_LIVE, TAG_SAFETY,
+        Verdict, retain,
+    },
     rustic::{InitOptions, OpenOptions, RusticStore},
     snapshot::{InvalidSnapshotId, Snapshot, SnapshotId},
     snapshot_path::{InvalidSnapshotPath, SnapshotPath},

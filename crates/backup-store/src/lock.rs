@@ -4,7 +4,7 @@ use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{self, Read, Write},
     os::unix::fs::OpenOptionsExt,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use crate::StoreError;
@@ -12,60 +12,122 @@ use crate::StoreError;
 /// The lock file's name. The format leaves names beside its own alone, and so do its tools.
 pub(crate) const LOCK_FILE: &str = "backup-store.lock";
 
-/// An exclusive lock on a repository. It goes when this is dropped, or when the process dies.
+/// The file that those who read for long lock together, and a prune for itself.
+pub(crate) const READERS_FILE: &str = "backup-store.readers";
+
+/// A lock on a repository. It goes when this is dropped, or when the process dies.
 ///
-/// The text in the file is for people: only the lock itself, which the kernel keeps, counts.
+/// The text in the file is for people: only the lock itself, which the kernel keeps, counts. What
+/// a process that was killed left there is overwritten by the next.
 #[derive(Debug)]
 pub(crate) struct RepositoryLock {
     file: File,
+    is_ours_alone: bool,
 }
 
 impl RepositoryLock {
-    /// Takes the lock, or says who has it. `holder` describes this process.
+    /// Takes the lock of writers, or says who has it. `holder` describes this process.
     pub(crate) fn acquire(folder: &Path, holder: &str) -> Result<Self, StoreError> {
-        let path = folder.join(LOCK_FILE);
+        Self::alone(&folder.join(LOCK_FILE), holder, "another process")
+    }
+
+    /// Makes sure that nobody reads who would miss what is about to be taken away.
+    pub(crate) fn without_readers(folder: &Path, holder: &str) -> Result<Self, StoreError> {
+        Self::alone(
+            &folder.join(READERS_FILE),
+            holder,
+            "a check or a restore, which reads from it",
+        )
+    }
+
+    /// Keeps prunes away while this process reads. `None` where no lock can be had for another
+    /// reason than a prune: a repository that is mounted read-only can be read all the same.
+    pub(crate) fn reading(folder: &Path) -> Result<Option<Self>, StoreError> {
+        let path = folder.join(READERS_FILE);
+        let file = match open(&path) {
+            Ok(file) => file,
+            Err(error) => {
+                tracing::debug!(%error, path = %path.display(), "reading without a lock");
+                return Ok(None);
+            }
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(Some(Self {
+                file,
+                is_ours_alone: false,
+            })),
+            Err(TryLockError::WouldBlock) => Err(held(path, file, "a prune")),
+            Err(TryLockError::Error(error)) => {
+                tracing::debug!(%error, path = %path.display(), "reading without a lock");
+                Ok(None)
+            }
+        }
+    }
+
+    /// The same, for whoever must not be kept waiting by a prune either.
+    pub(crate) fn reading_if_possible(folder: &Path) -> Option<Self> {
+        Self::reading(folder).unwrap_or_else(|error| {
+            tracing::warn!(%error, "reading beside a prune");
+            None
+        })
+    }
+
+    fn alone(path: &Path, holder: &str, somebody: &str) -> Result<Self, StoreError> {
         let failed = |operation, source| StoreError::Repository {
             operation,
-            path: path.clone(),
+            path: path.to_owned(),
             source,
         };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o644)
-            .open(&path)
-            .map_err(|source| failed("open the lock file", source))?;
+        let file = open(path).map_err(|source| failed("open the lock file", source))?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut by = String::new();
-                // Who holds it is only a courtesy: a text that cannot be read changes nothing.
-                let _ = (&mut file).take(1024).read_to_string(&mut by);
-                let by = match by.trim() {
-                    "" => "another process".to_owned(),
-                    known => known.to_owned(),
-                };
-                return Err(StoreError::Locked { path, by });
-            }
+            Err(TryLockError::WouldBlock) => return Err(held(path.to_owned(), file, somebody)),
             Err(TryLockError::Error(source)) if is_unsupported(&source) => {
-                return Err(StoreError::LockUnsupported { path, source });
+                return Err(StoreError::LockUnsupported {
+                    path: path.to_owned(),
+                    source,
+                });
             }
             Err(TryLockError::Error(source)) => return Err(failed("lock", source)),
         }
         file.set_len(0)
-            .and_then(|()| file.write_all(holder.as_bytes()))
-            .and_then(|()| file.write_all(b"\n"))
+            .and_then(|()| (&file).write_all(holder.as_bytes()))
+            .and_then(|()| (&file).write_all(b"\n"))
             .map_err(|source| failed("write the lock file", source))?;
-        Ok(Self { file })
+        Ok(Self {
+            file,
+            is_ours_alone: true,
+        })
     }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o644)
+        .open(path)
+}
+
+/// Who holds it is only a courtesy: a text that cannot be read changes nothing.
+fn held(path: PathBuf, file: File, somebody: &str) -> StoreError {
+    let mut by = String::new();
+    let _ = file.take(1024).read_to_string(&mut by);
+    let by = match by.trim() {
+        "" => somebody.to_owned(),
+        known => known.to_owned(),
+    };
+    StoreError::Locked { path, by }
 }
 
 impl Drop for RepositoryLock {
     fn drop(&mut self) {
         // Closing the file releases the lock; an old text would only mislead people.
-        let _ = self.file.set_len(0);
+        if self.is_ours_alone {
+            let _ = self.file.set_len(0);
+        }
     }
 }
 
@@ -102,6 +164,34 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(LOCK_FILE), "process 7, which was killed").unwrap();
         RepositoryLock::acquire(folder.path(), "process 8").unwrap();
+    }
+
+    #[test]
+    fn readers_share_and_a_prune_is_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = RepositoryLock::reading(folder.path()).unwrap();
+        let second = RepositoryLock::reading(folder.path()).unwrap();
+        assert!(first.is_some() && second.is_some());
+        let error = RepositoryLock::without_readers(folder.path(), "process 7, pruning");
+        let error = error.unwrap_err();
+        assert!(matches!(&error, StoreError::Locked { by, .. } if by.contains("a check")));
+        // Those who only add files are not kept waiting.
+        RepositoryLock::acquire(folder.path(), "process 8").unwrap();
+
+        drop((first, second));
+        let prune = RepositoryLock::without_readers(folder.path(), "process 7, pruning").unwrap();
+        let error = RepositoryLock::reading(folder.path()).unwrap_err();
+        assert!(matches!(error, StoreError::Locked { by, .. } if by == "process 7, pruning"));
+        assert!(RepositoryLock::reading_if_possible(folder.path()).is_none());
+        drop(prune);
+        assert!(RepositoryLock::reading(folder.path()).unwrap().is_some());
+    }
+
+    #[test]
+    fn reading_needs_no_lock_where_none_can_be_had() {
+        let folder = tempfile::tempdir().unwrap();
+        let gone = folder.path().join("gone");
+        assert!(RepositoryLock::reading(&gone).unwrap().is_none());
     }
 
     #[test]

@@ -3,9 +3,11 @@
 mod backup;
 mod check;
 mod failure;
+mod forget;
 mod list;
 mod open;
 mod parent;
+mod prune;
 mod staged;
 
 use std::{
@@ -26,10 +28,11 @@ use tokio::sync::Mutex;
 pub(crate) use self::failure::{Task, damaged};
 pub use self::open::{InitOptions, OpenOptions};
 use crate::{
-    BackupRequest, BackupSummary, CheckDepth, CheckReport, RestoreRequest, RestoreSummary,
-    Snapshot, StagedBackup, Store, StoreError,
+    BackupRequest, BackupSummary, CheckDepth, CheckReport, PruneOptions, PruneSummary,
+    RestoreRequest, RestoreSummary, Snapshot, SnapshotId, StagedBackup, Store, StoreError,
     account::{Account, CancelOnDrop},
     folder::Folder,
+    lock::RepositoryLock,
     restore,
     spool::Spool,
 };
@@ -79,7 +82,7 @@ impl RusticStore {
     ///
     /// Its parent folder must be there: a folder that is missing as a whole more likely means that
     /// the NAS is not mounted. The repository has format version 2 (zstd compression, restic 0.14
-    /// and later), chunks of about 1 MiB, and verifies all data once more before it writes it.
+    /// and later), and verifies all data once more before it writes it.
     ///
     /// # Errors
     ///
@@ -169,6 +172,7 @@ impl Store for RusticStore {
         let shared = Arc::clone(&self.shared);
         restore::TASK
             .run(move || {
+                let _reading = RepositoryLock::reading_if_possible(&shared.path);
                 let repository = shared
                     .repository(&shared.folder(), None)
                     .and_then(Repository::to_indexed)
@@ -179,8 +183,39 @@ impl Store for RusticStore {
     }
 
     async fn check(&self, depth: CheckDepth) -> Result<CheckReport, StoreError> {
+        let account = Arc::new(Account::default());
+        let _cancel = CancelOnDrop(Arc::clone(&account));
         let shared = Arc::clone(&self.shared);
-        check::TASK.run(move || check::run(&shared, depth)).await
+        check::TASK
+            .run(move || check::run(&shared, depth, &account))
+            .await
+    }
+
+    async fn forget(&self, snapshots: Vec<SnapshotId>) -> Result<(), StoreError> {
+        let account = Arc::new(Account::default());
+        let _cancel = CancelOnDrop(Arc::clone(&account));
+        let shared = Arc::clone(&self.shared);
+        let queue = Arc::clone(&self.writer).lock_owned().await;
+        forget::TASK
+            .run(move || {
+                let _queue = queue;
+                forget::run(&shared, &snapshots, &account)
+            })
+            .await
+    }
+
+    async fn prune(&self, options: PruneOptions) -> Result<PruneSummary, StoreError> {
+        let account = Arc::new(Account::default());
+        let _cancel = CancelOnDrop(Arc::clone(&account));
+        let shared = Arc::clone(&self.shared);
+        let mut index = Arc::clone(&self.writer).lock_owned().await;
+        prune::TASK
+            .run(move || {
+                // Nobody must go by an index from before.
+                *index = None;
+                prune::run(&shared, &options, &account)
+            })
+            .await
     }
 }
 

@@ -76,6 +76,9 @@ pub struct Snapshot {
     pub stack: String,
     /// The host it was made on.
     pub host: String,
+    /// Whether this crate made it, on whichever host: it has the tag `stack=…`. What other tools
+    /// made is listed and restored like anything else, but never forgotten.
+    pub made_here: bool,
     /// Its tags, sorted, without the tag `stack=…` that carries the stack's name.
     pub tags: Vec<String>,
     /// The places of its sources, each with a leading `/`, sorted.

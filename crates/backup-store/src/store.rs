@@ -5,8 +5,8 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 use crate::{
-    BackupRequest, BackupSummary, CheckDepth, CheckReport, RestoreRequest, RestoreSummary,
-    Snapshot, StagedBackup, StoreError,
+    BackupRequest, BackupSummary, CheckDepth, CheckReport, PruneOptions, PruneSummary,
+    RestoreRequest, RestoreSummary, Snapshot, SnapshotId, StagedBackup, StoreError,
 };
 
 /// A repository that keeps backups of stacks.
@@ -19,8 +19,9 @@ use crate::{
 /// - Only one writer works at a time. A second one in the same store waits; one in another process
 ///   gets [`StoreError::Locked`].
 /// - Futures may be dropped. A backup or a restore then stops at the next file (or the next
-///   megabyte or so of a large one) and a backup writes no snapshot; listing and checking run to
-///   their end unseen. The thread that does the work finishes its current call first, so the lock
+///   megabyte or so of a large one) and a backup writes no snapshot; checking, forgetting and
+///   pruning stop at the next file of the repository, and leave it whole; listing runs to its end
+///   unseen. The thread that does the work finishes its current call first, so the lock
 ///   may be held a moment longer.
 /// - Nothing is written anywhere but in the repository and, by [`restore`](Self::restore), beneath
 ///   the request's target.
@@ -82,5 +83,27 @@ pub trait Store: Debug + Send + Sync + 'static {
     ///
     /// Damage is no error: it is in the report. [`StoreError::Repository`] means that the
     /// repository could not be examined.
+    /// [`StoreError::Locked`] while a prune runs.
     async fn check(&self, depth: CheckDepth) -> Result<CheckReport, StoreError>;
+
+    /// Removes snapshots: [`retain`](crate::retain) says which. What they alone hold stays as unused
+    /// data until [`prune`](Self::prune) takes it away. A snapshot that is gone already is fine.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Locked`] while another process writes, [`StoreError::Repository`] if a
+    /// snapshot's file cannot be removed; those before it, in the order given, are then removed.
+    async fn forget(&self, snapshots: Vec<SnapshotId>) -> Result<(), StoreError>;
+
+    /// Takes away data that no snapshot needs, in two phases: what is found to be unused is marked,
+    /// and deleted by a prune at least [`PruneOptions::keep_marked`] later, unless a snapshot needs
+    /// it again by then. Whenever it is interrupted, the repository is whole.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Locked`] while another process writes, checks or restores,
+    /// [`StoreError::Repository`] if the repository cannot be read or written,
+    /// [`StoreError::Damaged`] if a snapshot or the index cannot be read: nothing is taken away
+    /// then, since nobody knows what is needed.
+    async fn prune(&self, options: PruneOptions) -> Result<PruneSummary, StoreError>;
 }

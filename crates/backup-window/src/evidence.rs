@@ -57,6 +57,29 @@ pub enum Fact {
         /// What the repository grew by.
         added_bytes: u64,
     },
+    /// The repository was checked, and no damage was found.
+    RepositoryChecked {
+        /// How much of it was read.
+        what: String,
+        /// The snapshots in it.
+        snapshots: u64,
+        /// What was read.
+        read_bytes: u64,
+    },
+    /// The snapshots that the rules do not keep are gone.
+    SnapshotsForgotten {
+        /// How many those are.
+        forgotten: usize,
+        /// How many stay, of this host and made by this program.
+        kept: usize,
+    },
+    /// Data that no snapshot needs was taken away.
+    RepositoryPruned {
+        /// What was deleted.
+        deleted_bytes: u64,
+        /// What is deleted at the next time.
+        marked_bytes: u64,
+    },
     /// Everything that ran before the outages of this step runs after them (I1).
     RunningAsBefore {
         /// How many containers that are.
@@ -141,6 +164,27 @@ impl fmt::Display for Fact {
                 snapshot.get(..8).unwrap_or(snapshot),
                 Bytes(*processed_bytes),
                 Bytes(*added_bytes),
+            ),
+            Self::RepositoryChecked {
+                what,
+                snapshots,
+                read_bytes,
+            } => write!(
+                f,
+                "{what} of {snapshots} snapshots read without an error, {}",
+                Bytes(*read_bytes)
+            ),
+            Self::SnapshotsForgotten { forgotten, kept } => {
+                write!(f, "{forgotten} snapshots forgotten, {kept} kept")
+            }
+            Self::RepositoryPruned {
+                deleted_bytes,
+                marked_bytes,
+            } => write!(
+                f,
+                "{} of unused data deleted, {} marked for the next time",
+                Bytes(*deleted_bytes),
+                Bytes(*marked_bytes)
             ),
             Self::RunningAsBefore { containers } => {
                 write!(f, "all {containers} containers that ran before run again")

@@ -38,5 +38,6 @@ pub mod sentence;
 pub mod setup;
 pub mod state;
 pub mod step;
+pub mod upkeep;
 pub mod whereabouts;
 pub mod window;

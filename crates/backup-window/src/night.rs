@@ -1,9 +1,9 @@
-//! The night: seven steps, in the order that makes each prove the one before.
+//! The night: its steps, in the order that makes each prove the one before.
 //!
 //! ```text
 //! wake ──► ready ─┐
 //!                 ├─► replicate ──► evidence ──► guard ──► shut down ──► confirm
-//! stacks ─► copied┘
+//! stacks ─► copied┴─► verify ──► retain
 //! ```
 
 mod report;
@@ -25,6 +25,7 @@ use crate::clock::Clock;
 use crate::history::{History, HistoryError};
 use crate::step::replicate::ReplicateOptions;
 use crate::step::stacks::{DockerHost, StacksOptions};
+use crate::step::upkeep::{self, UpkeepOptions};
 use crate::step::wake::WakeOptions;
 use crate::step::{Outcome, Recorder, Step, StepEnd, StepRecord, prove, replicate, stacks, wake};
 use crate::window::Night;
@@ -59,6 +60,8 @@ pub struct NightOptions {
     pub replication_tasks: Vec<String>,
     /// How long to wait between two looks at the replication.
     pub poll_interval: Duration,
+    /// How the repository is kept while the replication runs; not at all without this.
+    pub upkeep: Option<UpkeepOptions>,
     /// How it is made sure that the backup NAS is off.
     pub down: DownOptions,
     /// Whether the backup NAS is left on at the end.
@@ -103,30 +106,24 @@ pub async fn run(
         _ => None,
     };
     report.add(history, woken)?;
+    let copy = saved.end;
     report.add(history, saved)?;
 
-    let replicated = replicate_step(homelab, options, &night, ready, backup_ended, cancel).await;
-    let has_ended = matches!(replicated.end, StepEnd::Done | StepEnd::Attention);
-    report.add(history, replicated)?;
-
-    let proven = match backup_ended {
-        Some(backup_ended) if has_ended && !cancel.is_cancelled() => {
-            prove::run(
-                clock,
-                homelab.primary.as_ref(),
-                homelab.backup.as_deref(),
-                &options.replication_tasks,
-                backup_ended,
-            )
-            .await
+    let (brought_over, kept) = tokio::join!(
+        bring_over(homelab, options, &night, ready, backup_ended, cancel),
+        async {
+            match &options.upkeep {
+                Some(keep) => {
+                    let host = homelab.docker_host.as_ref();
+                    upkeep::run(clock, host, &night, keep, copy, cancel).await
+                }
+                None => Vec::new(),
+            }
         }
-        _ => not_reached(
-            clock,
-            Step::Evidence,
-            "the replication was not seen to succeed",
-        ),
-    };
-    report.add(history, proven)?;
+    );
+    for record in brought_over.into_iter().chain(kept) {
+        report.add(history, record)?;
+    }
 
     let woken = history
         .read(night.date)?
@@ -144,6 +141,38 @@ pub async fn run(
     }
     report.finish(clock.now());
     Ok(report)
+}
+
+/// The replication, and the proof of it.
+async fn bring_over(
+    homelab: &Homelab,
+    options: &NightOptions,
+    night: &Night,
+    ready: bool,
+    backup_ended: Option<Timestamp>,
+    cancel: &CancellationToken,
+) -> [StepRecord; 2] {
+    let clock = homelab.clock.as_ref();
+    let replicated = replicate_step(homelab, options, night, ready, backup_ended, cancel).await;
+    let has_ended = matches!(replicated.end, StepEnd::Done | StepEnd::Attention);
+    let proven = match backup_ended {
+        Some(backup_ended) if has_ended && !cancel.is_cancelled() => {
+            prove::run(
+                clock,
+                homelab.primary.as_ref(),
+                homelab.backup.as_deref(),
+                &options.replication_tasks,
+                backup_ended,
+            )
+            .await
+        }
+        _ => not_reached(
+            clock,
+            Step::Evidence,
+            "the replication was not seen to succeed",
+        ),
+    };
+    [replicated, proven]
 }
 
 async fn replicate_step(

@@ -11,7 +11,7 @@ use thiserror::Error;
 use truenas_client::{RestClient, RestOptions, TrueNasError, Trust};
 use wol::WakeRequest;
 
-pub use docker_host::{ConfiguredHost, engine, outage_options};
+pub use docker_host::{ConfiguredHost, engine, outage_options, upkeep};
 
 use crate::config::{Config, ConfigError, HostKeySettings, NasApi, TrustSettings};
 use crate::step::wake::WakeOptions;

@@ -44,6 +44,12 @@ impl StateDir {
         self.path.join("spool")
     }
 
+    /// What the upkeep of the repository remembers.
+    #[must_use]
+    pub fn upkeep(&self) -> PathBuf {
+        self.path.join("upkeep.json")
+    }
+
     /// Held by the one run that may stop stacks or switch a NAS off.
     #[must_use]
     pub fn lock(&self) -> PathBuf {

@@ -1,12 +1,15 @@
-//! The seven steps of a night, and the record that each leaves.
+//! The steps of a night, and the record that each leaves.
 
 pub mod confirm;
 pub mod guard;
 pub mod prove;
 pub mod recover;
 pub mod replicate;
+pub mod retain;
 pub mod shut_down;
 pub mod stacks;
+pub mod upkeep;
+pub mod verify;
 pub mod wake;
 
 use std::fmt;
@@ -32,6 +35,10 @@ pub enum Step {
     Replicate,
     /// Find tonight's snapshot on both NAS.
     Evidence,
+    /// Verify the repository.
+    Verify,
+    /// Forget what the rules do not keep.
+    Retain,
     /// Decide whether the backup NAS may be switched off.
     Guard,
     /// Switch it off.
@@ -43,12 +50,14 @@ pub enum Step {
 }
 
 impl Step {
-    /// The steps of every night, in their order.
-    pub const ALL: [Self; 7] = [
+    /// The steps of a night, in their order.
+    pub const ALL: [Self; 9] = [
         Self::Wake,
         Self::Stacks,
         Self::Replicate,
         Self::Evidence,
+        Self::Verify,
+        Self::Retain,
         Self::Guard,
         Self::ShutDown,
         Self::Confirm,
@@ -62,6 +71,8 @@ impl Step {
             Self::Stacks => "stacks",
             Self::Replicate => "replicate",
             Self::Evidence => "evidence",
+            Self::Verify => "verify",
+            Self::Retain => "retain",
             Self::Guard => "guard",
             Self::ShutDown => "shut down",
             Self::Confirm => "confirm",

@@ -62,6 +62,7 @@ fn the_four_cron_lines_make_a_whole_night() {
             [
                 "wake",
                 "stacks",
+                "verify",
                 "replicate",
                 "evidence",
                 "guard",
@@ -123,11 +124,12 @@ fn the_supervised_night_does_it_in_one_run() {
         assert!(intention.out.contains("wiki_pages"), "{}", intention.out);
         assert_eq!(house.lab.host().packets_seen(), 0, "a dry run wakes nobody");
         house.run("backup-window", &["check"]).expect_code(0);
-        let night = house.run("backup-window", &["run", "--json"]);
+        let keeping = house.config_with("[repository]", "[repository]\nkeep = { last = 2 }");
+        let night = house.run_with(&keeping, "backup-window", &["run", "--json"]);
         night.expect_code(0);
         let report = night.json();
         let steps = report["steps"].as_array().unwrap();
-        assert_eq!(steps.len(), 7);
+        assert_eq!(steps.len(), 9);
         for step in steps {
             assert_eq!(step["end"], "done", "{step}");
             assert!(!step["evidence"].as_array().unwrap().is_empty(), "{step}");

@@ -19,8 +19,8 @@ use std::{
 };
 
 use backup_store::{
-    BackupRequest, CheckDepth, InitOptions, OpenOptions, RestoreRequest, RusticStore, SnapshotPath,
-    Source, Store, testing::compare_trees,
+    BackupRequest, CheckDepth, InitOptions, Keep, OpenOptions, PruneOptions, RestoreRequest,
+    RetentionRules, RusticStore, SnapshotPath, Source, Store, retain, testing::compare_trees,
 };
 use secrecy::SecretString;
 use tempfile::TempDir;
@@ -202,6 +202,68 @@ fn restic_finds_nothing_of_what_was_left_out() {
         }
         let check = repository.restic(&["check", "--read-data"]);
         assert!(check.contains("no errors were found"), "{check}");
+    });
+}
+
+#[test]
+fn restic_finds_nothing_wrong_after_forgetting_and_pruning() {
+    lab::isolation::isolated(|| {
+        let repository = Repository::new();
+        let data = repository.path("data");
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let store = runtime.block_on(async {
+            let path = repository.path("repository");
+            let store = RusticStore::init(&path, &password(), InitOptions::default())
+                .await
+                .unwrap();
+            for night in 1..=5_u32 {
+                let changed: Vec<u8> = (0..1 << 18)
+                    .flat_map(|number: u32| (number ^ (night << 24)).to_le_bytes())
+                    .collect();
+                fs::write(data.join("changes"), changed).unwrap();
+                let request = BackupRequest {
+                    stack: "wiki".to_owned(),
+                    host: "docker01".to_owned(),
+                    started_at: format!("2026-03-0{night}T03:00:00Z").parse().unwrap(),
+                    sources: vec![Source::path(place("volumes/data"), &data)],
+                    tags: Vec::new(),
+                };
+                store.back_up(request).await.unwrap();
+            }
+            store
+        });
+        // This one is not ours, and so it stays whatever the rules are.
+        repository.restic(&["backup", "--host", "docker01", data.to_str().unwrap()]);
+        let thorough = PruneOptions {
+            max_unused_percent: 0,
+            max_repack_percent: 100,
+            keep_marked: Duration::ZERO,
+        };
+        runtime.block_on(async {
+            let snapshots = store.snapshots().await.unwrap();
+            let keep = Keep {
+                last: 2,
+                ..Keep::default()
+            };
+            let rules = RetentionRules::new("docker01", keep, jiff::tz::TimeZone::UTC);
+            let retention = retain(&snapshots, &rules, snapshots[4].time);
+            assert_eq!(retention.forgotten().len(), 3);
+            store.forget(retention.forgotten()).await.unwrap();
+        });
+        for _ in 0..2 {
+            let pruned = runtime.block_on(store.prune(thorough.clone())).unwrap();
+            println!("{pruned:?}");
+            let check = repository.restic(&["check", "--read-data"]);
+            assert!(check.contains("no errors were found"), "{check}");
+        }
+        let listed: serde_json::Value =
+            serde_json::from_str(&repository.restic(&["snapshots", "--json"])).unwrap();
+        assert_eq!(listed.as_array().unwrap().len(), 3);
+        let to = repository.path("restored");
+        let ours = ["restore", "latest", "--tag", "stack=wiki"];
+        repository.restic(&[&ours[..], &["--target", to.to_str().unwrap()]].concat());
+        let differences = compare_trees(&data, &to.join("volumes/data"));
+        assert!(differences.is_empty(), "{differences:#?}");
     });
 }
 

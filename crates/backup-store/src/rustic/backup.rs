@@ -22,19 +22,20 @@ pub(super) const TASK: Task = Task("back up the stack");
 pub(super) const STACK_TAG: &str = "stack=";
 
 /// This process in words, for whoever finds the repository locked.
-pub(super) fn holder(request: Option<&BackupRequest>) -> String {
+pub(super) fn holder(doing: &str) -> String {
+    format!("process {}, {doing}", std::process::id())
+}
+
+/// The same of a backup, with the request's own words for where and since when.
+fn holder_of(request: &BackupRequest) -> String {
+    let BackupRequest {
+        host,
+        stack,
+        started_at,
+        ..
+    } = request;
     let process = std::process::id();
-    match request {
-        Some(BackupRequest {
-            host,
-            stack,
-            started_at,
-            ..
-        }) => {
-            format!("process {process} on {host}, backing up {stack} since {started_at}")
-        }
-        None => format!("process {process}, creating the repository"),
-    }
+    format!("process {process} on {host}, backing up {stack} since {started_at}")
 }
 
 pub(super) fn run(
@@ -80,7 +81,7 @@ impl Job<'_> {
             request, account, ..
         } = self;
         let template = template(request)?;
-        let _lock = RepositoryLock::acquire(&shared.path, &holder(Some(request)))?;
+        let _lock = RepositoryLock::acquire(&shared.path, &holder_of(request))?;
         let index = shared.with_index(loaded)?;
         // The scan would read every source twice, only to know how much there is.
         let options = BackupOptions::default()

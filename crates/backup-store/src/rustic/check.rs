@@ -1,17 +1,27 @@
 //! Checking.
 
-use std::error::Error;
+use std::{error::Error, sync::Arc};
 
 use rustic_core::{CheckOptions, ReadSubsetOption, RusticError};
 
 use super::{Shared, Task, damaged, failure, list};
-use crate::{CheckDepth, CheckReport, Finding, Severity, StoreError};
+use crate::{
+    CheckDepth, CheckReport, Finding, Severity, StoreError, account::Account, lock::RepositoryLock,
+};
 
 pub(super) const TASK: Task = Task("check the repository");
 
-pub(super) fn run(shared: &Shared, depth: CheckDepth) -> Result<CheckReport, StoreError> {
+pub(super) fn run(
+    shared: &Shared,
+    depth: CheckDepth,
+    account: &Arc<Account>,
+) -> Result<CheckReport, StoreError> {
     let options = options(depth)?;
+    // A file that a prune has just taken away must not pass for damage.
+    let _reading = RepositoryLock::reading(&shared.path)?;
     let folder = shared.folder();
+    // Nobody reads gigabytes for a caller who has gone.
+    folder.keep_account(Some(Arc::clone(account)));
     // Without the cache: what counts is what is in the repository.
     let repository = shared
         .repository(&folder, None)
@@ -56,6 +66,14 @@ fn options(depth: CheckDepth) -> Result<CheckOptions, StoreError> {
         } => CheckOptions::default()
             .read_data(true)
             .read_data_subset(ReadSubsetOption::Percentage(percent.into())),
+        CheckDepth::ReadShare { share, of } if share < of => CheckOptions::default()
+            .read_data(true)
+            .read_data_subset(ReadSubsetOption::IdSubSet((share, of))),
+        CheckDepth::ReadShare { share, of } => {
+            return Err(StoreError::InvalidRequest {
+                reason: format!("there is no share {share} of {of} (they are counted from 0)"),
+            });
+        }
         CheckDepth::ReadData { percent } => {
             return Err(StoreError::InvalidRequest {
                 reason: format!("{percent} % of the data cannot be read (expected 1 to 100)"),
@@ -99,5 +117,13 @@ mod tests {
             assert!(options(CheckDepth::ReadData { percent }).unwrap().read_data);
         }
         assert!(!options(CheckDepth::Structure).unwrap().read_data);
+        assert!(
+            options(CheckDepth::ReadShare { share: 29, of: 30 })
+                .unwrap()
+                .read_data
+        );
+        for (share, of) in [(30, 30), (0, 0), (u32::MAX, 1)] {
+            assert!(options(CheckDepth::ReadShare { share, of }).is_err());
+        }
     }
 }

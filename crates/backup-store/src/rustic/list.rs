@@ -76,6 +76,7 @@ fn describe(id: SnapshotId, file: &SnapshotFile) -> Snapshot {
         time: from_library_time(file.time.timestamp().as_nanosecond()),
         stack: stack.to_owned(),
         host: file.hostname.clone(),
+        made_here: stack_tag.is_some_and(|stack| !stack.is_empty()),
         tags,
         paths: file.paths.iter().cloned().collect(),
         files: file
@@ -122,6 +123,7 @@ mod tests {
     fn a_snapshot_of_another_tool_has_no_stack() {
         let snapshot = foreign(&["daily"]);
         assert_eq!(snapshot.stack, "");
+        assert!(!snapshot.made_here);
         assert_eq!(snapshot.tags, ["daily"]);
         assert_eq!(snapshot.time.to_string(), "2026-03-01T03:00:00.123456789Z");
         assert_eq!((snapshot.files, snapshot.processed_bytes), (None, None));
@@ -132,6 +134,7 @@ mod tests {
         // restic keeps tags, but drops labels when it rewrites a snapshot.
         let snapshot = foreign(&["stack=wiki", "daily"]);
         assert_eq!(snapshot.stack, "wiki");
+        assert!(snapshot.made_here);
         assert_eq!(snapshot.tags, ["daily"]);
     }
 }

@@ -11,11 +11,11 @@ use std::{
 use rustic_core::{ConfigOptions, Credentials, KeyOptions, max_compression_level};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Shared, Task, closed, damaged, failure::file_error, unlock};
+use super::{Shared, Task, backup::holder, closed, damaged, failure::file_error, unlock};
 use crate::{
-    SpoolOptions, StoreError,
+    Chunks, SpoolOptions, StoreError,
     folder::{CONFIG, Folder},
-    lock::{LOCK_FILE, RepositoryLock},
+    lock::{LOCK_FILE, READERS_FILE, RepositoryLock},
     spool::Spool,
 };
 
@@ -25,6 +25,8 @@ pub struct InitOptions {
     /// zstd's compression level: 3 is its own default; up to 22 is smaller and much slower; 0
     /// does not compress.
     pub compression_level: i32,
+    /// How large files are cut into chunks.
+    pub chunks: Chunks,
     /// How to open it afterwards.
     pub open: OpenOptions,
 }
@@ -33,6 +35,7 @@ impl Default for InitOptions {
     fn default() -> Self {
         Self {
             compression_level: 3,
+            chunks: Chunks::default(),
             open: OpenOptions::default(),
         }
     }
@@ -93,13 +96,19 @@ pub(super) fn create(
             ),
         });
     }
+    if !options.chunks.is_possible() {
+        return Err(StoreError::InvalidRequest {
+            reason: format!("there are no chunks of {}", options.chunks),
+        });
+    }
     prepare(&path)?;
-    let _lock = RepositoryLock::acquire(&path, &super::backup::holder(None))?;
+    let _lock = RepositoryLock::acquire(&path, &holder("creating the repository"))?;
     let folder = Arc::new(Folder::new(path.clone()));
     let config = ConfigOptions::default()
         .set_version(2_u32)
         .set_compression(level)
         .set_extra_verify(true);
+    let config = options.chunks.apply(config);
     let credentials = Credentials::password(password.expose_secret());
     let repository = closed(&folder, None)
         .and_then(|closed| closed.init(&credentials, &KeyOptions::default(), &config))
@@ -134,7 +143,7 @@ fn prepare(path: &Path) -> Result<(), StoreError> {
                 path: path.to_owned(),
             });
         }
-        empty &= name == LOCK_FILE;
+        empty &= name == LOCK_FILE || name == READERS_FILE;
     }
     if empty {
         Ok(())

@@ -9,3 +9,5 @@ mod round_trip;
 mod scene;
 #[cfg(test)]
 mod staged;
+#[cfg(test)]
+mod upkeep;

@@ -75,6 +75,30 @@ fn every_complaint_names_the_line_and_what_was_expected() {
 }
 
 #[test]
+fn what_is_kept_is_read_and_has_defaults() {
+    let config = load(HOMELAB).unwrap();
+    let repository = config.repository().unwrap();
+    assert_eq!(repository.keep, None, "nothing is forgotten unasked");
+    assert_eq!(repository.read_all_within_nights, 30);
+    assert_eq!(repository.prune, crate::upkeep::PruneSchedule::Weekly);
+    assert_eq!(repository.chunks.to_string(), "fixed-128KiB");
+
+    let keys = "mount = \"/mnt/nas\"\nkeep = { last = 3, weekly = 4 }\nprune = \"monthly\"\n\
+                chunks = \"content-1024KiB\"\nshrink_alarm_percent = 20";
+    let config = load(&HOMELAB.replace("mount = \"/mnt/nas\"", keys)).unwrap();
+    let repository = config.repository().unwrap();
+    let keep = repository.keep.unwrap();
+    assert_eq!((keep.last, keep.daily, keep.weekly), (3, 0, 4));
+    assert_eq!(repository.shrink_alarm_percent, 20);
+
+    let mount = "mount = \"/mnt/nas\"";
+    let with = |key: &str| complaint(mount, &format!("{mount}\n{key}"));
+    insta::assert_snapshot!(with("keep = { lst = 3 }"), @"homelab.toml:12: unknown field `lst`, expected one of `last`, `daily`, `weekly`, `monthly`, `yearly`; correct the key or remove the line");
+    insta::assert_snapshot!(with("chunks = \"128K\""), @r#"homelab.toml:12: chunks: read "128K" as a kind of chunks (expected fixed-128KiB, or content-1024KiB as restic has them; sizes from 64KiB to 4096KiB, by content only powers of two)"#);
+    insta::assert_snapshot!(with("shrink_alarm_percent = 101"), @"homelab.toml:12: shrink_alarm_percent: 101 is no share: expected a number from 0 to 100");
+}
+
+#[test]
 fn what_is_copied_against_the_rules_is_read() {
     let text = "[docker]\ninclude = [\"volume:nfs_data\", \"bind:/etc/ssl/../letsencrypt/\"]\n";
     let config = load(text).unwrap();

@@ -46,6 +46,15 @@ pub(super) fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D
     })
 }
 
+pub(super) fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+    match u8::deserialize(deserializer)? {
+        percent @ 0..=100 => Ok(percent),
+        more => Err(D::Error::custom(format!(
+            "{more} is no share: expected a number from 0 to 100"
+        ))),
+    }
+}
+
 pub(super) fn https_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
     let text = String::deserialize(deserializer)?;
     let expected = "expected https://HOST, without a path";

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use backup_store::{OpenOptions, RusticStore, SpoolOptions, Store, StoreError};
+use backup_store::{OpenOptions, RetentionRules, RusticStore, SpoolOptions, Store, StoreError};
 use docker_stacks::{
     AddressKind, BollardEngine, ClientCertificate, Engine, EngineAddress, EngineError,
     EngineOptions, EngineSsh, EngineTls, FileJournal, Journal, OutageOptions, PlanRules,
@@ -13,10 +14,11 @@ use docker_stacks::{
 use secrecy::SecretString;
 
 use super::SetupError;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, RepositorySettings};
 use crate::mount::{self, Mounted, NotMounted};
 use crate::state::StateDir;
 use crate::step::stacks::{DockerHost, HostView, Permission, StacksOptions};
+use crate::step::upkeep::UpkeepOptions;
 use crate::whereabouts::Here;
 
 /// The Docker host and the repository that the configuration describes.
@@ -49,7 +51,7 @@ impl ConfiguredHost {
                 limit_bytes: docker.spool_limit,
             },
             journal: FileJournal::new(state.outage_journal()),
-            host_name: repository.host_name.clone().unwrap_or_else(machine_name),
+            host_name: host_name(repository),
         })
     }
 
@@ -75,6 +77,30 @@ impl ConfiguredHost {
             here: here(config),
         }
     }
+}
+
+/// How the repository is kept, as the configuration says it.
+///
+/// # Errors
+/// When the configuration has no `[repository]` or no `[window]`, in whose time zone days begin.
+pub fn upkeep(config: &Config, state: &StateDir) -> Result<UpkeepOptions, SetupError> {
+    let repository = config.repository()?;
+    let time_zone = &config.window()?.time_zone;
+    let rules = repository.keep.map(|keep| RetentionRules {
+        safety_for: Duration::from_hours(24 * u64::from(repository.safety_days)),
+        shrink_alarm_percent: repository.shrink_alarm_percent,
+        ..RetentionRules::new(host_name(repository), keep, time_zone.clone())
+    });
+    Ok(UpkeepOptions {
+        rules,
+        prune: repository.prune,
+        read_all_within_nights: repository.read_all_within_nights,
+        state_file: state.upkeep(),
+    })
+}
+
+fn host_name(repository: &RepositorySettings) -> String {
+    repository.host_name.clone().unwrap_or_else(machine_name)
 }
 
 /// Only what listens on this machine's file system is certain to see the same files.

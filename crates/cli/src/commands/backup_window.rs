@@ -142,6 +142,7 @@ fn put_together(
         stacks: ConfiguredHost::options(config, Vec::new(), permission),
         replication_tasks: primary.replication_tasks.clone(),
         poll_interval: primary.poll_interval,
+        upkeep: Some(setup::upkeep(config, state)?),
         down,
         keep_up: args.keep_up,
     };

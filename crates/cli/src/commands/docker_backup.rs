@@ -2,6 +2,7 @@
 
 mod repository;
 mod restore;
+mod retain;
 mod run;
 mod show_plan;
 mod watch;
@@ -56,6 +57,9 @@ enum Action {
         #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
         read_data: u8,
     },
+    /// Forget the snapshots that the rules in the configuration do not keep. Runs do this by
+    /// themselves.
+    Retain(RetainArgs),
     /// Start what a run that was killed left stopped.
     Recover,
     /// Watch a run, and start what it stopped if it is killed. Runs start this by themselves.
@@ -82,6 +86,21 @@ struct RunArgs {
     /// Show what would be done, as `plan` does, and do nothing.
     #[arg(long)]
     dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+struct RetainArgs {
+    /// Show what would be kept and why, and forget nothing.
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Also take away the data that no snapshot needs any more.
+    #[arg(long, conflicts_with = "dry_run")]
+    prune: bool,
+
+    /// It is as it should be that the backups of this stack shrank.
+    #[arg(long, value_name = "STACK", conflicts_with = "dry_run")]
+    accept: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -117,6 +136,7 @@ impl Command for DockerBackup {
             Action::Snapshots { stack } => repository::snapshots(&session, stack).await,
             Action::Restore(args) => restore::run(&session, args).await,
             Action::Verify { read_data } => repository::verify(&session, read_data).await,
+            Action::Retain(args) => retain::run(&session, args).await,
             Action::Recover => run::recover(&session).await,
             Action::Watch => watch(&session).await,
         }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backup_store::{
-    BackupRequest, BackupSummary, Capture, CheckDepth, CheckReport, RestoreRequest, RestoreSummary,
-    StagedBackup, Store, StoreError, WarmUp,
+    BackupRequest, BackupSummary, Capture, CheckDepth, CheckReport, PruneOptions, PruneSummary,
+    RestoreRequest, RestoreSummary, StagedBackup, Store, StoreError, WarmUp,
 };
 use docker_stacks::testing::{Behaviour, Call, MemoryEngine, MemoryJournal, container, volume};
 use docker_stacks::{
@@ -249,6 +249,7 @@ impl House {
             vec!["192.0.2.255".parse().unwrap()],
         );
         let options = NightOptions {
+            upkeep: None,
             wake: WakeOptions::new(request),
             stacks: StacksOptions {
                 rules: PlanRules::default(),
@@ -475,6 +476,14 @@ impl Store for Repository {
             read_bytes: 0,
             findings: Vec::new(),
         })
+    }
+
+    async fn forget(&self, _: Vec<backup_store::SnapshotId>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn prune(&self, _: PruneOptions) -> Result<PruneSummary, StoreError> {
+        Ok(PruneSummary::default())
     }
 }
 

@@ -42,7 +42,11 @@ pub(super) async fn init(session: &Session) -> Result<Exit, Failure> {
     let password = config
         .read_secret(&repository.password_file)
         .map_err(|error| Failure::usage(&error))?;
-    RusticStore::init(&repository.path, &password, InitOptions::default())
+    let options = InitOptions {
+        chunks: repository.chunks,
+        ..InitOptions::default()
+    };
+    RusticStore::init(&repository.path, &password, options)
         .await
         .map_err(|error| failed_to(Exit::Failed, &error))?;
     tracing::warn!(

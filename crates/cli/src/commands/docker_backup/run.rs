@@ -2,9 +2,9 @@
 
 use backup_window::clock::SystemClock;
 use backup_window::exit::Exit;
-use backup_window::setup::{ConfiguredHost, engine, outage_options};
-use backup_window::step::recover;
+use backup_window::setup::{ConfiguredHost, engine, outage_options, upkeep};
 use backup_window::step::stacks::{self, DockerHost, Permission};
+use backup_window::step::{recover, upkeep};
 use docker_stacks::{FileJournal, HookEnd, RecoveryReport};
 
 use super::show_plan::check_names;
@@ -36,9 +36,21 @@ pub(super) async fn run(session: &Session, only: Vec<String>, now: bool) -> Resu
     let record = stacks::run(&SystemClock, &host, &night, &options, session.cancelled()).await;
     watcher.done().await;
     tonight::remember(&state, &night, &record)?;
+    let mut records = vec![record];
+    // Whoever asks for single stacks is there, and waits for them.
+    if options.only.is_empty() {
+        let keep = upkeep(&config, &state).map_err(|error| Failure::usage(&error))?;
+        let copy = records[0].end;
+        let cancel = session.cancelled();
+        let kept = upkeep::run(&SystemClock, &host, &night, &keep, copy, cancel).await;
+        for record in &kept {
+            tonight::remember(&state, &night, record)?;
+        }
+        records.extend(kept);
+    }
     session
         .output()
-        .write_steps(&[record], &tonight::time_zone(Some(&config)))
+        .write_steps(&records, &tonight::time_zone(Some(&config)))
 }
 
 /// Needs the engine and the journal only: neither the NAS nor the repository's password, which may
