@@ -79,7 +79,7 @@ pub fn probe_reflink(folder: &Path) -> bool {
 
 fn probe(folder: &Path) -> io::Result<bool> {
     let mut from = tempfile::tempfile_in(folder)?;
-    from.write_all(&[1; PROBE_BYTES])?;
+    from.write_all(&vec![1; PROBE_BYTES])?;
     let to = tempfile::tempfile_in(folder)?;
     reflink(&from, &to)
 }
@@ -118,7 +118,7 @@ mod tests {
     fn a_file_that_is_not_open_for_writing_is_an_error_or_no_matter() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        fs::write(&path, [7; PROBE_BYTES]).unwrap();
+        fs::write(&path, "a page").unwrap();
         let file = File::open(&path).unwrap();
         // Which of the two depends on the file system; it is never taken for a copy.
         assert!(!matches!(reflink(&file, &file), Ok(true)));

@@ -9,9 +9,13 @@ use std::{
     os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
 };
 
-use fs_snapshots::{probe_reflink, reflink};
+use fs_snapshots::{
+    Held, Holder, Ledger, NotServed, Origin, Owner, SnapshotError, SnapshotId, Snapshotter,
+    SystemOptions, SystemSnapshotter, probe_reflink, reflink,
+};
 use lab::isolation::{isolated, scratch};
 
 /// Less than 300 MiB mkfs.xfs refuses, and less than 109 MiB mkfs.btrfs. It only costs what is
@@ -139,5 +143,238 @@ fn file_systems_that_share_nothing_say_so() {
             assert!(!reflink(&from, &to).unwrap(), "{mkfs:?}");
             assert_eq!(to.metadata().unwrap().len(), 0, "{mkfs:?}");
         }
+    });
+}
+
+fn snapshotter() -> SystemSnapshotter {
+    SystemSnapshotter::new(Owner::new("lab"), SystemOptions::default())
+}
+
+fn holder() -> Holder {
+    let ledger = Ledger::new(scratch().unwrap().join("state/snapshots.json"));
+    Holder::new(Arc::new(snapshotter()), ledger)
+}
+
+async fn hold(holder: &Holder, paths: &[&Path]) -> Held {
+    let paths: Vec<_> = paths.iter().map(|path| (*path).to_owned()).collect();
+    let served = holder.survey(&paths).await;
+    let served = served.into_iter().collect::<Result<_, _>>().unwrap();
+    let now = "2026-03-01T03:00:00Z".parse().unwrap();
+    holder.prepare(served, now).await.unwrap().take().await
+}
+
+async fn why_not(path: &Path) -> NotServed {
+    let mut answers = snapshotter().survey(&[path.to_owned()]).await;
+    answers.remove(0).unwrap_err()
+}
+
+fn block_on(test: impl Future<Output = ()>) {
+    tokio::runtime::Runtime::new().unwrap().block_on(test);
+}
+
+fn subvolume(at: &Path) {
+    run(
+        "btrfs",
+        &["-q", "subvolume", "create", at.to_str().unwrap()],
+    );
+}
+
+/// The names in a folder.
+fn names(at: &Path) -> Vec<String> {
+    let entries = fs::read_dir(at).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_snapshot_of_btrfs_keeps_the_moment() {
+    isolated(|| {
+        block_on(async {
+            let disk = btrfs_disk();
+            // A subvolume of its own, one with a plain folder, and plain folders of the file
+            // system's uppermost subvolume.
+            subvolume(&disk.join("volume"));
+            subvolume(&disk.join("volumes"));
+            let data = ["volume", "volumes/wiki", "plain/photos", "plain/files"]
+                .map(|path| disk.join(path));
+            for folder in &data {
+                fs::create_dir_all(folder).unwrap();
+                fs::write(folder.join("file"), "old").unwrap();
+                fs::write(folder.join("removed"), "old").unwrap();
+            }
+            let file = disk.join("plain/file");
+            fs::write(&file, "old").unwrap();
+
+            let holder = holder();
+            let mut wanted: Vec<&Path> = data.iter().map(PathBuf::as_path).collect();
+            wanted.push(&file);
+            let held = hold(&holder, &wanted).await;
+            assert!(held.failures().is_empty(), "{:?}", held.failures());
+            assert_eq!(held.snapshots().len(), 3, "one for each subvolume");
+            for folder in &data {
+                fs::write(folder.join("file"), "new").unwrap();
+                fs::write(folder.join("added"), "new").unwrap();
+                fs::remove_file(folder.join("removed")).unwrap();
+            }
+            fs::write(&file, "new").unwrap();
+            for folder in &data {
+                let kept = held.path_of(folder).unwrap();
+                assert_eq!(fs::read(kept.join("file")).unwrap(), b"old", "{kept:?}");
+                assert_eq!(names(&kept), ["file", "removed"], "{kept:?}");
+                let error = fs::write(kept.join("file"), "no").unwrap_err();
+                assert_eq!(error.kind(), std::io::ErrorKind::ReadOnlyFilesystem);
+            }
+            assert_eq!(fs::read(held.path_of(&file).unwrap()).unwrap(), b"old");
+            // A volume that is a subvolume itself sees nothing of its snapshot.
+            assert_eq!(names(&data[0]), ["added", "file"]);
+
+            let removal = held.release().await.unwrap();
+            assert!(removal.left.is_empty(), "{:?}", removal.left);
+            assert_eq!(names(&disk), ["plain", "volume", "volumes"]);
+            assert_eq!(snapshotter().leftovers().await.unwrap(), []);
+        });
+    });
+}
+
+#[test]
+fn what_a_snapshot_would_lack_is_not_served() {
+    isolated(|| {
+        block_on(async {
+            let disk = btrfs_disk();
+            fs::create_dir_all(disk.join("stack/data/deep")).unwrap();
+            fs::create_dir_all(disk.join("stack/mounted/tmp")).unwrap();
+            fs::create_dir(disk.join("stack/plain")).unwrap();
+            subvolume(&disk.join("stack/data/deep/nested"));
+            fs::create_dir(disk.join("stack/data/deep/nested/folder")).unwrap();
+            subvolume(&disk.join("stack/data/deep/nested/folder/more"));
+            let tmpfs = disk.join("stack/mounted/tmp");
+            run("mount", &["-t", "tmpfs", "none", tmpfs.to_str().unwrap()]);
+            for path in ["stack/data", "stack/data/deep"] {
+                assert_eq!(
+                    why_not(&disk.join(path)).await,
+                    NotServed::SubvolumeBeneath {
+                        subvolume: "/stack/data/deep/nested".into()
+                    }
+                );
+            }
+            let within = disk.join("stack/data/deep/nested/folder");
+            assert_eq!(
+                why_not(&within).await,
+                NotServed::SubvolumeBeneath {
+                    subvolume: "/stack/data/deep/nested/folder/more".into()
+                }
+            );
+            assert_eq!(
+                why_not(&disk.join("stack/mounted")).await,
+                NotServed::MountBeneath {
+                    mount_point: disk.join("stack/mounted/tmp"),
+                    file_system: "tmpfs".to_owned(),
+                }
+            );
+            let why = why_not(&tmpfs).await;
+            assert_eq!(why.to_string(), "tmpfs has no snapshots");
+
+            // What has a neighbour, or a neighbour whose name begins alike, is served.
+            fs::create_dir(disk.join("stack/data/deep/nest")).unwrap();
+            let nested_in_nothing = ["stack/plain", "stack/data/deep/nest"];
+            for path in nested_in_nothing.map(|path| disk.join(path)) {
+                let served = snapshotter().survey(&[path]).await.remove(0).unwrap();
+                assert_eq!(
+                    served.origin,
+                    Origin::Btrfs {
+                        subvolume: disk.clone(),
+                        place: disk.clone(),
+                    }
+                );
+            }
+
+            // A part that is bound elsewhere, and a subvolume that is mounted by itself.
+            let (part, whole) = (disk.with_extension("part"), disk.with_extension("whole"));
+            fs::create_dir(&part).unwrap();
+            fs::create_dir(&whole).unwrap();
+            mount(&disk.join("stack/plain"), &part, "bind");
+            assert_eq!(
+                why_not(&part).await,
+                NotServed::PartOnly {
+                    of: "btrfs subvolume",
+                    mount_point: part.clone(),
+                }
+            );
+            mount(&disk.join("stack/data/deep/nested"), &whole, "bind");
+            assert!(matches!(
+                why_not(&whole.join("folder")).await,
+                NotServed::SubvolumeBeneath { .. }
+            ));
+            run("mount", &["-o", "remount,ro,bind", whole.to_str().unwrap()]);
+            assert_eq!(
+                why_not(&whole.join("folder")).await,
+                NotServed::ReadOnly {
+                    mount_point: whole.clone()
+                }
+            );
+        });
+    });
+}
+
+#[test]
+fn what_a_killed_run_left_on_btrfs_is_removed_by_the_next() {
+    isolated(|| {
+        block_on(async {
+            let disk = btrfs_disk();
+            subvolume(&disk.join("volume"));
+            fs::create_dir(disk.join("plain")).unwrap();
+            let holder = holder();
+            let held = hold(&holder, &[&disk.join("volume"), &disk.join("plain")]).await;
+            assert_eq!(held.snapshots().len(), 2);
+            // As after SIGKILL: nothing is released, and one of the two is in no ledger.
+            let forgotten = held.snapshots()[0].id.clone();
+            drop(held);
+            let state = scratch().unwrap().join("state/snapshots.json");
+            let ledger = Ledger::new(&state);
+            ledger
+                .strike(std::slice::from_ref(&forgotten))
+                .await
+                .unwrap();
+
+            // Somebody else's, and what only looks like ours, stay.
+            let other = disk.join(".backup-window-other-20260301T030000Z-0");
+            let folder = disk.join(".backup-window-lab-20260301T030000Z-7");
+            run(
+                "btrfs",
+                &[
+                    "subvolume",
+                    "snapshot",
+                    "-r",
+                    disk.join("volume").to_str().unwrap(),
+                    other.to_str().unwrap(),
+                ],
+            );
+            fs::create_dir(&folder).unwrap();
+            let error = snapshotter()
+                .remove(&SnapshotId::Btrfs {
+                    path: folder.clone(),
+                })
+                .await
+                .unwrap_err();
+            assert!(matches!(error, SnapshotError::NotOurs { .. }), "{error:?}");
+
+            let removal = self::holder().recover().await.unwrap();
+            assert_eq!(removal.gone.len(), 2, "{removal:?}");
+            assert!(removal.left.is_empty() && removal.not_listed.is_none());
+            assert!(removal.gone.contains(&forgotten));
+            assert!(!state.exists());
+            assert_eq!(
+                names(&disk),
+                [
+                    folder.file_name().unwrap().to_str().unwrap(),
+                    other.file_name().unwrap().to_str().unwrap(),
+                    "plain",
+                    "volume"
+                ]
+            );
+        });
     });
 }
