@@ -88,6 +88,7 @@ mod snapshot_path;
 mod source;
 mod store;
 mod summary;
+mod tar_stream;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
@@ -104,4 +105,5 @@ pub use {
     snapshot_path::{InvalidSnapshotPath, SnapshotPath},
     store::Store,
     summary::{BackupSummary, NotRestored, RestoreSummary, Unreadable},
+    tar_stream::{TarEntry, TarKind, TarStream},
 };
