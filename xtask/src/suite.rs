@@ -61,17 +61,20 @@ const TO_COMPILE: [Need; 3] = [
     library("openssl", "libssl-dev"),
 ];
 
-const FOR_THE_LAB: [Need; 18] = [
+const FOR_THE_LAB: [Need; 21] = [
     TO_COMPILE[0],
     TO_COMPILE[1],
     TO_COMPILE[2],
+    program("btrfs", "btrfs-progs"),
     program("busybox", "busybox-static"),
     program("conmon", "conmon"),
     program("docker", "docker.io"),
     program("docker-compose", "docker-compose"),
     program("dockerd", "docker.io"),
     program("ip", "iproute2"),
+    program("mkfs.btrfs", "btrfs-progs"),
     program("mkfs.ext4", "e2fsprogs"),
+    program("mkfs.xfs", "xfsprogs"),
     program("mount", "mount"),
     program("podman", "podman"),
     program("restic", "restic"),

@@ -99,6 +99,7 @@ mod spool;
 mod staged;
 mod store;
 mod summary;
+mod tar_stream;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
@@ -121,6 +122,7 @@ pub use {
     staged::{Capture, StagedBackup, WarmUp},
     store::Store,
     summary::{BackupSummary, NotRestored, RestoreSummary, Unreadable},
+    tar_stream::{TarEntry, TarKind, TarStream},
 };
 #[cfg(feature = "mock")]
 pub use {staged::MockStagedBackup, store::MockStore};

@@ -10,9 +10,10 @@ mod explain;
 mod info;
 mod options;
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,8 @@ pub(crate) const INSPECTIONS_AT_ONCE: usize = 8;
 ///   and change nothing.
 /// - [`exec`](Engine::exec) runs its command once, or says why not; it ends within the command's own
 ///   limit and a deadline of its own.
+/// - [`archive`](Engine::archive) reads what a container has at a path, volumes and binds included,
+///   whether it runs or not; an archive is whole if, and only if, it ends with a block of zeros.
 /// - [`starts`](Engine::starts) tells of every start from the moment that it returns, and ends when
 ///   the engine goes away.
 /// - A service that is halted has no tasks as soon as they have ended; a halt does not wait for
@@ -171,6 +174,26 @@ pub trait Engine: std::fmt::Debug + Send + Sync + 'static {
     /// or it refuses. A program that the container does not have, or may not run, is no error, but
     /// ends with code 126 or 127.
     async fn exec(&self, id: &ContainerId, command: &ExecCommand) -> Result<ExecEnd, EngineError>;
+
+    /// Reads a file or folder of a container as a tar archive (`tar(5)`, with the extended headers of
+    /// POSIX), part by part. This needs no path of the machine that the engine runs on, and is slower
+    /// than reading there. The names in it begin with the last part of `path`: `data/`,
+    /// `data/wiki.db` for `/data`.
+    ///
+    /// What Docker's archives lack of the files: access control lists and all extended attributes
+    /// but `security.capability`; parts of a second in times; holes, which come as zeros; sockets
+    /// and, **without a word**, whatever the engine cannot read. An engine that fails in the middle
+    /// ends the archive without its block of zeros.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such container or nothing at the path, the engine cannot be reached, or it
+    /// refuses. Afterwards, a part may be an error, which is then the last.
+    async fn archive(
+        &self,
+        id: &ContainerId,
+        path: &Path,
+    ) -> Result<BoxStream<'static, Result<Bytes, EngineError>>, EngineError>;
 
     /// Tells which containers are started from now on, by whomever.
     ///

@@ -1,10 +1,11 @@
 //! The Docker Engine, by bollard.
 
+mod archive;
 mod exec;
 mod raw;
 mod swarm;
 
-use std::{collections::HashMap, future::ready, time::Duration};
+use std::{collections::HashMap, future::ready, path::Path, time::Duration};
 
 use async_trait::async_trait;
 use bollard::{
@@ -15,6 +16,7 @@ use bollard::{
         StopContainerOptionsBuilder,
     },
 };
+use bytes::Bytes;
 use futures_util::{
     StreamExt, TryStreamExt,
     stream::{self, BoxStream},
@@ -326,6 +328,14 @@ impl Engine for BollardEngine {
 
     async fn exec(&self, id: &ContainerId, command: &ExecCommand) -> Result<ExecEnd, EngineError> {
         exec::exec(self, id, command).await
+    }
+
+    async fn archive(
+        &self,
+        id: &ContainerId,
+        path: &Path,
+    ) -> Result<BoxStream<'static, Result<Bytes, EngineError>>, EngineError> {
+        self.read_archive(id, path).await
     }
 
     async fn starts(&self) -> Result<BoxStream<'static, ContainerId>, EngineError> {

@@ -1,6 +1,7 @@
 //! The contract of [`Engine`], as checks: each is an async function that panics if the engine
 //! breaks it. They take the containers of a [`Fixture`] as they find them, and leave them running.
 
+mod archives;
 mod commands;
 mod swarm;
 
@@ -13,6 +14,7 @@ use crate::{
     model::{Container, ContainerId, ContainerState, Health, MountKind},
 };
 
+pub use archives::reads_archives;
 use commands::says_a_word;
 pub use commands::{exec_behaviour, runs_commands, tells_of_starts};
 pub use swarm::{SwarmFixture, halts_and_resumes};
@@ -52,6 +54,7 @@ pub async fn all(engine: &dyn Engine, fixture: &Fixture) {
     pauses_and_goes_on(engine, fixture).await;
     tells_health(engine, fixture).await;
     runs_commands(engine, fixture).await;
+    reads_archives(engine, fixture).await;
     tells_of_starts(engine, fixture).await;
 }
 

@@ -1,16 +1,20 @@
 //! An engine, and a journal, in memory.
 
+mod archive;
 mod engine;
 mod item;
 mod journal;
 mod services;
 
 use std::{
+    collections::HashMap,
     io,
+    path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::{
     sync::broadcast,
@@ -73,6 +77,7 @@ struct State {
     inspection_latency: Duration,
     away_calls: usize,
     on_exec: Option<OnExec>,
+    archives: HashMap<(String, PathBuf), Bytes>,
     info: InfoAnswer,
 }
 

@@ -1,9 +1,13 @@
 //! Whatever happens at whichever call, over whatever stacks: what ran runs again (I1), and crashes in
 //! recoveries are recovered (I11).
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use proptest::prelude::*;
 use tokio::sync::Notify;
@@ -162,6 +166,14 @@ impl Engine for Faulty {
 
     async fn resume_service(&self, id: &ServiceId, was: ServiceMode) -> Result<(), EngineError> {
         self.call(self.engine.resume_service(id, was)).await
+    }
+
+    async fn archive(
+        &self,
+        id: &ContainerId,
+        path: &Path,
+    ) -> Result<BoxStream<'static, Result<Bytes, EngineError>>, EngineError> {
+        self.call(self.engine.archive(id, path)).await
     }
 
     async fn starts(&self) -> Result<BoxStream<'static, ContainerId>, EngineError> {

@@ -1,8 +1,9 @@
 //! The engine's calls, on what is in memory.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
@@ -179,6 +180,22 @@ impl Engine for MemoryEngine {
             let code = does.code;
             ExecEnd::Exited { code, output }
         })
+    }
+
+    async fn archive(
+        &self,
+        id: &ContainerId,
+        path: &Path,
+    ) -> Result<BoxStream<'static, Result<Bytes, EngineError>>, EngineError> {
+        self.arrive("read files").await?;
+        let container = self.with("read files in", id, |item, (now, _), _| Ok(item.view(now)))?;
+        match self.archive_of(&container, path) {
+            Some(archive) => Ok(stream::iter([Ok(archive)]).boxed()),
+            None => Err(EngineError::NotFound {
+                endpoint: ENDPOINT.to_owned(),
+                operation: format!("read {} in container {}", path.display(), id.short()),
+            }),
+        }
     }
 
     async fn starts(&self) -> Result<BoxStream<'static, ContainerId>, EngineError> {
