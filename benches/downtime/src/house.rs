@@ -65,12 +65,14 @@ impl Stack {
 
 #[derive(Debug)]
 pub(crate) struct House {
+    stacks: &'static [Stack],
     docker: PrivateDocker,
     runtime: Runtime,
 }
 
 impl House {
-    pub(crate) fn build(folder: &Path) -> Outcome<Self> {
+    pub(crate) fn build(folder: &Path, stacks: usize) -> Outcome<Self> {
+        let stacks = STACKS.get(..stacks).ok_or("there are no more stacks")?;
         let runtime = Runtime::new()?;
         let docker = runtime.block_on(async {
             let docker = PrivateDocker::start(&folder.join("docker")).await?;
@@ -78,8 +80,12 @@ impl House {
             Outcome::Ok(docker)
         })?;
         fs::create_dir(BEATS)?;
-        let house = Self { docker, runtime };
-        for stack in &STACKS {
+        let house = Self {
+            stacks,
+            docker,
+            runtime,
+        };
+        for stack in stacks {
             let project = folder.join("stacks").join(stack.name);
             fs::create_dir_all(&project)?;
             fs::write(project.join("docker-compose.yml"), compose(stack))?;
@@ -88,9 +94,8 @@ impl House {
         Ok(house)
     }
 
-    #[expect(clippy::unused_self, reason = "there are none without a house")]
     pub(crate) fn stacks(&self) -> &'static [Stack] {
-        &STACKS
+        self.stacks
     }
 
     pub(crate) fn services(&self) -> Vec<String> {

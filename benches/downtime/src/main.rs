@@ -58,7 +58,7 @@ fn main() -> Outcome<()> {
 }
 
 fn compare(options: &Options, folder: &Path) -> Outcome<Table> {
-    let house = House::build(folder)?;
+    let house = House::build(folder, options.stacks.into())?;
     eprintln!("writing the data …");
     let mut data = Data::build(house.volumes()?, options.sizes())?;
     let mut rows = Vec::new();

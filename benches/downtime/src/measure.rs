@@ -91,7 +91,11 @@ pub(crate) fn run(command: &Command, report: &Path, good: &[i32], log: bool) -> 
     let output = timed
         .output()
         .map_err(|error| format!("failed to run `time`: {error}"))?;
-    if !output.status.code().is_some_and(|code| good.contains(&code)) {
+    if !output
+        .status
+        .code()
+        .is_some_and(|code| good.contains(&code))
+    {
         Err(format!(
             "{command:?} failed: {}\n{}{}",
             output.status,

@@ -15,7 +15,11 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench downtime")]
 pub(crate) struct Options {
-    /// Small files, of 1 to 21 KiB, in eight volumes
+    /// Stacks; the first four have two services each, the others one
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub(crate) stacks: u8,
+
+    /// Small files, of 1 to 21 KiB, in as many volumes as there are stacks
     #[arg(long, default_value_t = 100_000)]
     files: u64,
 
@@ -104,9 +108,12 @@ impl Options {
     /// What was measured, for people.
     pub(crate) fn load(&self) -> String {
         format!(
-            "8 stacks of 12 services, {} files of 1 to 21 KiB, 4 of {} MiB; changed: {} files, {} \
-             pages of 8 KiB; {} page cache; {} night(s)",
+            "{} stacks of {} services, {} files of 1 to 21 KiB, {} of {} MiB; changed: {} files, \
+             {} pages of 8 KiB; {} page cache; {} night(s)",
+            self.stacks,
+            self.stacks + self.stacks.min(4),
             self.files,
+            self.stacks.min(4),
             self.big,
             self.changed,
             self.pages,
