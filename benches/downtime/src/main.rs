@@ -46,7 +46,7 @@ type Outcome<T> = Result<T, Box<dyn error::Error>>;
 fn main() -> Outcome<()> {
     let options = Options::parse();
     if let Isolation::None { why } = enter_or_reexec() {
-        return Err(format!("the lab's namespaces cannot be had: {why}"))?;
+        Err(format!("the lab's namespaces cannot be had: {why}"))?;
     }
     let folder = scratch().ok_or("the lab has no folder")?;
     if let Some(disk) = &options.dir {

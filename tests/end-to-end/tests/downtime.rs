@@ -1,7 +1,5 @@
 //! The benchmark of downtimes with next to no data: it runs, and measures what it says.
 
-#![expect(clippy::unwrap_used, reason = "a helper that fails must fail its test")]
-
 use std::process::Command;
 
 use end_to_end::binary_path;
