@@ -37,6 +37,11 @@ fn is_met(need: &Need) -> bool {
     }
 }
 
+/// Whether the machine lacks something.
+pub(crate) fn is_missing(need: &Need) -> bool {
+    !is_met(need)
+}
+
 /// The full path of a program.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     find_in(&env::var_os("PATH").unwrap_or_default(), program)

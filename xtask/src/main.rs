@@ -1,11 +1,13 @@
 //! The project's own commands. `cargo xtask test` checks everything that can
-//! be checked on this machine, and installs what that takes where it may.
+//! be checked on this machine, and installs what that takes where it may;
+//! `cargo xtask bench` measures.
 
 #![expect(
     clippy::print_stdout,
     reason = "what this program prints is what it is for"
 )]
 
+mod bench;
 mod deny;
 mod machine;
 mod plan;
@@ -28,10 +30,14 @@ enum Cli {
     /// Debian machine; their services are not started. Otherwise a suite whose
     /// programs are missing fails, unless `--without` names it.
     Test(Request),
+    /// Measures, beside other tools.
+    #[command(subcommand)]
+    Bench(bench::Request),
 }
 
 fn main() -> ExitCode {
     match Cli::parse() {
         Cli::Test(request) => test::run(&request),
+        Cli::Bench(request) => bench::run(&request),
     }
 }

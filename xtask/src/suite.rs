@@ -61,7 +61,7 @@ const TO_COMPILE: [Need; 3] = [
     library("openssl", "libssl-dev"),
 ];
 
-const FOR_THE_LAB: [Need; 21] = [
+const FOR_THE_LAB: [Need; 22] = [
     TO_COMPILE[0],
     TO_COMPILE[1],
     TO_COMPILE[2],
@@ -82,7 +82,25 @@ const FOR_THE_LAB: [Need; 21] = [
     program("ssh", "openssh-client"),
     program("ssh-keygen", "openssh-client"),
     program("sshd", "openssh-server"),
+    program("time", "time"),
     program("unshare", "util-linux"),
+];
+
+/// What the benchmark of downtimes takes besides a lab that can be built: the
+/// tools to compare with.
+pub(crate) const FOR_THE_BENCH: [Need; 12] = [
+    program("bash", "bash"),
+    program("borg", "borgbackup"),
+    program("busybox", "busybox-static"),
+    program("docker", "docker.io"),
+    program("docker-compose", "docker-compose"),
+    program("dockerd", "docker.io"),
+    program("ip", "iproute2"),
+    program("mkfs.ext4", "e2fsprogs"),
+    program("restic", "restic"),
+    program("rsync", "rsync"),
+    program("time", "time"),
+    program("zstd", "zstd"),
 ];
 
 /// One command of a suite.

@@ -23,6 +23,8 @@ pub struct DockerHostOptions {
     pub socket: Option<PathBuf>,
     /// Further lines of the configuration's section `[docker]`.
     pub docker: String,
+    /// The size of the NAS, if it is to be another than the lab's usual one.
+    pub nas_bytes: Option<u64>,
 }
 
 /// A Docker host and a NAS path.
@@ -113,7 +115,11 @@ impl DockerHost {
             let engine = docker.engine().await.expect("it answers");
             (docker, engine)
         });
-        let nas = NasPath::mount(&dir).expect("the NAS path can be mounted");
+        let nas = match options.nas_bytes {
+            Some(bytes) => NasPath::mount_sized(&dir, bytes),
+            None => NasPath::mount(&dir),
+        };
+        let nas = nas.expect("the NAS path can be mounted");
         let password = dir.join("password");
         fs::write(&password, "a password of the lab\n").expect("the folder can be written to");
         make_private(&password);

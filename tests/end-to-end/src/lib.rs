@@ -185,8 +185,12 @@ impl Ended {
     }
 }
 
-/// The binaries lie beside the folder of the test programs.
-fn binary_path(name: &str) -> PathBuf {
+/// Where a binary of the workspace is: beside the folder of the test programs.
+///
+/// # Panics
+/// When it is not there.
+#[must_use]
+pub fn binary_path(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("a program knows where it is");
     let folder = own
         .parent()

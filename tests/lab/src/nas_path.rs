@@ -51,6 +51,14 @@ impl NasPath {
     /// # Errors
     /// When it cannot be made or mounted; `mkfs.ext4` is in the package `e2fsprogs`.
     pub fn mount(dir: &Path) -> Result<Self, NasPathError> {
+        Self::mount_sized(dir, SIZE_BYTES)
+    }
+
+    /// The same with a size of the file system, where one can be mounted.
+    ///
+    /// # Errors
+    /// As for [`NasPath::mount`].
+    pub fn mount_sized(dir: &Path, size_bytes: u64) -> Result<Self, NasPathError> {
         if isolation::current() != Isolation::Namespaces {
             return Self::on_shared_memory();
         }
@@ -58,7 +66,7 @@ impl NasPath {
         let image = dir.join("nas.ext4");
         fs::create_dir_all(&mount).map_err(prepare(&mount))?;
         let file = File::create(&image).map_err(prepare(&image))?;
-        file.set_len(SIZE_BYTES).map_err(prepare(&image))?;
+        file.set_len(size_bytes).map_err(prepare(&image))?;
         run(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&image))?;
         let path = Self {
             folder: mount.clone(),
