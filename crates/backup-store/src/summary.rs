@@ -68,6 +68,23 @@ pub struct NotRestored {
     pub reason: String,
 }
 
+/// What an export wrote into an archive.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ExportSummary {
+    /// Regular files, each name of a file with several hard links counted.
+    pub files: u64,
+    /// Directories.
+    pub directories: u64,
+    /// Symbolic links, FIFOs and devices.
+    pub other: u64,
+    /// The size of all files, hard links counted once and holes counted as zeros.
+    pub bytes: u64,
+    /// The size of the archive.
+    pub archive_bytes: u64,
+    /// What is not in the archive, since the format has no room for it: sockets.
+    pub incomplete: Vec<NotRestored>,
+}
+
 /// JSON knows no names that are not Unicode, and a report must not fail because of one.
 pub(crate) fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&path.to_string_lossy())
