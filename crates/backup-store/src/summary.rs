@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::SnapshotId;
 
@@ -43,7 +43,7 @@ pub struct Unreadable {
 }
 
 /// What a restore wrote, and what it could not write as recorded.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreSummary {
     /// Regular files, each name of a file with several hard links counted.
     pub files: u64,
@@ -59,7 +59,7 @@ pub struct RestoreSummary {
 }
 
 /// Something that could not be restored as it was recorded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotRestored {
     /// Where it lies in the snapshot.
     #[serde(serialize_with = "lossy")]
