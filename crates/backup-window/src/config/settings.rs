@@ -29,6 +29,9 @@ pub struct Settings {
     pub docker: DockerSettings,
     /// Where the copies go.
     pub repository: Option<RepositorySettings>,
+    /// How restores are made.
+    #[serde(default)]
+    pub restore: RestoreSettings,
     /// The NAS that is always on.
     pub primary_nas: Option<PrimaryNasSettings>,
     /// The NAS that sleeps.
@@ -97,6 +100,14 @@ pub struct RepositorySettings {
     /// The name under which this machine's snapshots are kept; the machine's host name unless
     /// something else is said.
     pub host_name: Option<String>,
+}
+
+/// `[restore]`: how restores are made.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RestoreSettings {
+    /// Restore also where the kernel has no Landlock to confine the process that writes.
+    pub unconfined: bool,
 }
 
 /// How to reach the API of a TrueNAS and how to know that it is the right one.

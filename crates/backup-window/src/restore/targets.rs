@@ -128,7 +128,9 @@ mod tests {
         let mut app = in_project(container("wiki_app_1"), "wiki", "app");
         app.mounts.push(volume(&data, "/data"));
         app.mounts.push(bind("/srv/wiki", "/srv"));
-        app.mounts.push(bind("/etc", "/etc"));
+        let mut system = bind("/etc", "/etc");
+        system.read_only = true;
+        app.mounts.push(system);
         app.labels.insert(
             "backup-window.exclude".to_owned(),
             "/data/cache/**".to_owned(),
