@@ -20,6 +20,8 @@ use rustic_core::{
 use secrecy::SecretString;
 use tokio::sync::Mutex;
 
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use self::backup::STACK_TAG;
 pub(crate) use self::failure::{Task, damaged};
 pub use self::open::{InitOptions, OpenOptions};
 use crate::{

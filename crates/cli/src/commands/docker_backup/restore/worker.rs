@@ -7,7 +7,7 @@
 
 use std::io::{self, BufRead, Read, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use async_trait::async_trait;
@@ -28,6 +28,9 @@ use crate::session::Session;
 
 /// The name of the command, which no help text shows: only a restore has a use for it.
 pub(crate) const COMMAND: &str = "restore-worker";
+
+/// What the repository's library reads besides: snapshots have times with time zones.
+const TIME_ZONES: [&str; 2] = ["/usr/share/zoneinfo", "/etc/localtime"];
 
 /// Has a confined process write.
 #[derive(Debug)]
@@ -143,10 +146,14 @@ async fn obey_confined(
     let job: Job = serde_json::from_str(&line)
         .map_err(|_| failed(&"only `docker-backup restore` may start it"))?;
     // Before any other thread is started, so that it holds for all of them.
-    *confined = judge(
-        confine(&[&job.repository], &[&job.to]),
-        job.allow_unconfined,
-    )?;
+    let mut reads = vec![job.repository.as_path()];
+    reads.extend(
+        TIME_ZONES
+            .iter()
+            .map(Path::new)
+            .filter(|path| path.exists()),
+    );
+    *confined = judge(confine(&reads, &[&job.to]), job.allow_unconfined)?;
     std::thread::spawn(|| {
         // Whatever ends the pipe, nobody is there any more to answer to.
         let _ = io::stdin().read_to_end(&mut Vec::new());
