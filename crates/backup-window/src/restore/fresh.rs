@@ -377,27 +377,29 @@ fn commands(definitions: &Path) -> Vec<String> {
 
 /// The command that starts a container of a Compose project with its project.
 fn command(definition: &Value) -> Option<String> {
+    let labels = definition
+        .pointer("/Config/Labels")
+        .or(definition.get("labels"))?;
     let label = |name: &str| {
-        let name = format!("com.docker.compose.project{name}");
-        let labels = definition
-            .pointer("/Config/Labels")
-            .or(definition.get("labels"))?;
-        labels.get(name)?.as_str().map(quoted)
+        labels
+            .get(format!("com.docker.compose.project{name}"))?
+            .as_str()
     };
-    let project = label("")?;
-    let files = definition
-        .pointer("/Config/Labels/com.docker.compose.project.config_files")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .split(',')
-        .filter(|file| !file.is_empty())
-        .map(|file| format!(" --file {}", quoted(file)))
-        .collect::<String>();
-    let folder = label(".working_dir").map(|it| format!(" --project-directory {it}"));
-    let folder = folder.unwrap_or_default();
-    Some(format!(
-        "docker compose --project-name {project}{folder}{files} up --detach"
-    ))
+    let mut command = format!("docker compose --project-name {}", quoted(label("")?));
+    let folder = label(".working_dir").map(Path::new);
+    if let Some(folder) = folder {
+        command.push_str(" --project-directory ");
+        command.push_str(&quoted(&folder.display().to_string()));
+    }
+    let files = label(".config_files").unwrap_or_default().split(',');
+    for file in files.filter(|file| !file.is_empty()) {
+        // Old releases of Compose say where it is from the project's folder.
+        let file = folder.map_or_else(|| file.into(), |folder| folder.join(file));
+        command.push_str(" --file ");
+        command.push_str(&quoted(&file.display().to_string()));
+    }
+    command.push_str(" up --detach");
+    Some(command)
 }
 
 /// As a shell takes it.
@@ -419,7 +421,7 @@ mod tests {
         let definition = serde_json::json!({"Config": {"Labels": {
             "com.docker.compose.project": "wiki",
             "com.docker.compose.project.working_dir": "/srv/my wiki",
-            "com.docker.compose.project.config_files": "/srv/my wiki/a.yml,/srv/b.yml",
+            "com.docker.compose.project.config_files": "a.yml,/srv/b.yml",
         }}});
         assert_eq!(
             command(&definition).unwrap(),
