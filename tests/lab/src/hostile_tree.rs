@@ -22,7 +22,7 @@ const ACCESS_LIST: &[u8] = b"\x02\0\0\0\
     \x10\0\x05\0\xff\xff\xff\xff\
     \x20\0\0\0\xff\xff\xff\xff";
 
-/// cap_net_bind_service=ep, as capabilities(7) lays it out.
+/// `cap_net_bind_service=ep`, as capabilities(7) lays it out.
 const CAPABILITY: &[u8] = b"\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
 /// Fills a folder, as root: hard links, links to nowhere, a FIFO, a socket, devices, set-user-ID

@@ -109,11 +109,11 @@ impl<W: Write> Archive<'_, W> {
                 let mut name = path.as_os_str().to_owned().into_vec();
                 name.push(b'/');
                 self.summary.directories += 1;
-                let entry = self.described(EntryType::Directory, &name, node);
+                let entry = described(EntryType::Directory, &name, node);
                 return self.begin(entry);
             }
             NodeType::Symlink { .. } => {
-                let mut entry = self.described(EntryType::Symlink, name, node);
+                let mut entry = described(EntryType::Symlink, name, node);
                 entry.set_link(node.node_type.to_link().as_os_str().as_bytes());
                 self.begin(entry)?;
             }
@@ -122,7 +122,7 @@ impl<W: Write> Archive<'_, W> {
                     NodeType::Dev { .. } => EntryType::Block,
                     _ => EntryType::Char,
                 };
-                let mut entry = self.described(kind, name, node);
+                let mut entry = described(kind, name, node);
                 if !entry.set_device(rustix::fs::major(*device), rustix::fs::minor(*device)) {
                     self.leave_out(path, "its device number is greater than tar has room for");
                     return Ok(());
@@ -130,7 +130,7 @@ impl<W: Write> Archive<'_, W> {
                 self.begin(entry)?;
             }
             NodeType::Fifo => {
-                let entry = self.described(EntryType::Fifo, name, node);
+                let entry = described(EntryType::Fifo, name, node);
                 self.begin(entry)?;
             }
             NodeType::Socket => {
@@ -140,28 +140,6 @@ impl<W: Write> Archive<'_, W> {
         }
         self.summary.other += 1;
         Ok(())
-    }
-
-    /// An entry with all that the snapshot says of the node's metadata.
-    fn described(&self, kind: EntryType, name: &[u8], node: &Node) -> Entry {
-        let mut entry = Entry::new(kind, name);
-        entry.set_metadata(&node.meta);
-        for attribute in &node.meta.extended_attributes {
-            let value = attribute.value.as_deref().unwrap_or_default();
-            let list = match attribute.name.as_str() {
-                "system.posix_acl_access" => Some("SCHILY.acl.access"),
-                "system.posix_acl_default" => Some("SCHILY.acl.default"),
-                _ => None,
-            };
-            if let Some((keyword, text)) = list.zip(acl::to_text(value)) {
-                entry.record(keyword, text.as_bytes());
-            } else {
-                // A keyword ends at the first `=`; this is how GNU tar writes one.
-                let name = attribute.name.replace('%', "%25").replace('=', "%3D");
-                entry.record(&format!("SCHILY.xattr.{name}"), value);
-            }
-        }
-        entry
     }
 
     fn file(&mut self, node: &Node, path: &Path) -> Result<(), StoreError> {
@@ -176,7 +154,7 @@ impl<W: Write> Archive<'_, W> {
             return self.begin(entry);
         }
         let map = self.map(node, path)?;
-        let mut entry = self.described(EntryType::Regular, name, node);
+        let mut entry = described(EntryType::Regular, name, node);
         let mut before = Vec::new();
         if map.is_sparse() {
             before = map.text().into_bytes();
@@ -252,4 +230,26 @@ impl<W: Write> Archive<'_, W> {
         }
         Ok(map)
     }
+}
+
+/// An entry with all that the snapshot says of the node's metadata.
+fn described(kind: EntryType, name: &[u8], node: &Node) -> Entry {
+    let mut entry = Entry::new(kind, name);
+    entry.set_metadata(&node.meta);
+    for attribute in &node.meta.extended_attributes {
+        let value = attribute.value.as_deref().unwrap_or_default();
+        let list = match attribute.name.as_str() {
+            "system.posix_acl_access" => Some("SCHILY.acl.access"),
+            "system.posix_acl_default" => Some("SCHILY.acl.default"),
+            _ => None,
+        };
+        if let Some((keyword, text)) = list.zip(acl::to_text(value)) {
+            entry.record(keyword, text.as_bytes());
+        } else {
+            // A keyword ends at the first `=`; this is how GNU tar writes one.
+            let name = attribute.name.replace('%', "%25").replace('=', "%3D");
+            entry.record(&format!("SCHILY.xattr.{name}"), value);
+        }
+    }
+    entry
 }
