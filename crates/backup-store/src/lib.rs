@@ -16,6 +16,11 @@
 //!   link, with holes kept as holes; whatever could not be restored as recorded is named in
 //!   [`RestoreSummary::incomplete`].
 //!
+//! - *Seeing what a restore would change*, and whether one wrote what it should have:
+//!   [`Store::compare`] holds every attribute and every byte on disk against a snapshot.
+//! - *Taking a snapshot elsewhere*: [`Store::export`] writes a `tar.zst` that GNU tar extracts with
+//!   owners, extended attributes, access lists, hard links and holes.
+//!
 //! # Example
 //!
 //! ```no_run
@@ -81,8 +86,10 @@
 mod account;
 mod check;
 mod chunks;
+mod comparison;
 mod error;
 mod exclude;
+mod export;
 mod folder;
 mod lock;
 mod mode;
@@ -106,11 +113,12 @@ pub mod testing;
 pub use {
     check::{CheckDepth, CheckReport, Finding, Severity},
     chunks::{Chunks, InvalidChunks},
+    comparison::{Change, ChangeKind, CompareRequest, Comparison},
     error::{StoreError, StoreErrorKind},
     exclude::{ExcludePattern, InvalidExcludePattern},
     password::{generate_password, write_password_file},
     prune::{PruneOptions, PruneSummary},
-    request::{BackupRequest, RestoreRequest, Source},
+    request::{BackupRequest, ExportRequest, RestoreRequest, Source},
     retention::{
         Keep, Reason, Retention, RetentionRules, Shrunk, TAG_INCOMPLETE, TAG_LIVE, TAG_SAFETY,
         Verdict, retain,
@@ -121,7 +129,7 @@ pub use {
     spool::SpoolOptions,
     staged::{Capture, StagedBackup, WarmUp},
     store::Store,
-    summary::{BackupSummary, NotRestored, RestoreSummary, Unreadable},
+    summary::{BackupSummary, ExportSummary, NotRestored, RestoreSummary, Unreadable},
     tar_stream::{TarEntry, TarKind, TarStream},
 };
 #[cfg(feature = "mock")]

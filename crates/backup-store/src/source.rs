@@ -26,7 +26,7 @@ use rustic_core::{ReadSource, ReadSourceEntry, RusticResult};
 pub(crate) use self::{
     base::Base,
     capture::{Ahead, Captured, capture},
-    node::to_library_time,
+    node::{node_of, to_library_time},
     reader::Opener,
     recorded::Recorded,
     survey::{Survey, survey},

@@ -1,8 +1,11 @@
-//! Comparing trees of files attribute by attribute, for tests and drills.
+//! Comparing trees of files attribute by attribute, for tests and drills; and snapshots that no
+//! backup makes ([`forge()`]), for tests of restores.
 //!
 //! Equality is what a restore must bring back: types, contents, modes, owners, modification times
 //! to the nanosecond, link targets, device numbers, extended attributes (access lists and file
 //! capabilities among them) and which names are hard links of one another.
+
+mod forge;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,6 +17,8 @@ use std::{
 };
 
 use walkdir::WalkDir;
+
+pub use forge::{ForgedEntry, ForgedKind, forge};
 
 /// How much of two files is compared at once.
 const BUFFER_BYTES: usize = 128 << 10;

@@ -18,7 +18,7 @@ pub use error::ConfigError;
 pub use file_ref::FileRef;
 pub use settings::{
     BackupNasSettings, DockerSettings, HostKeySettings, NasApi, PrimaryNasSettings,
-    RepositorySettings, Settings, ShutdownSettings, TrustSettings,
+    RepositorySettings, RestoreSettings, Settings, ShutdownSettings, TrustSettings,
 };
 pub use value::parse_duration;
 
@@ -114,6 +114,12 @@ impl Config {
             .repository
             .as_ref()
             .ok_or_else(|| self.missing("[repository]", "path, mount and password_file"))
+    }
+
+    /// The `[restore]` section; everything in it has a default.
+    #[must_use]
+    pub fn restore(&self) -> &RestoreSettings {
+        &self.settings.restore
     }
 
     /// The `[primary_nas]` section.

@@ -19,6 +19,11 @@ pub trait Command: Parser {
     /// The options that every command takes.
     fn global(&self) -> &Global;
 
+    /// Whether the command must begin without other threads beside its own.
+    fn alone(&self) -> bool {
+        false
+    }
+
     /// Carries the command out.
     fn run(self, session: Session) -> impl Future<Output = Result<Exit, Failure>>;
 }
@@ -31,7 +36,12 @@ pub fn main<C: Command>() -> ExitCode {
     let command = C::parse();
     start_talking(command.global());
     let output = Output::new(command.global().json);
-    let result = tokio::runtime::Builder::new_multi_thread()
+    let mut runtime = if command.alone() {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    let result = runtime
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(&error))

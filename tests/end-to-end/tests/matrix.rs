@@ -129,6 +129,7 @@ impl Matrix {
             dockerd: vec!["--live-restore".to_owned()],
             socket: Some(socket.clone()),
             docker: "settle = \"200ms\"\nstop_timeout = \"2s\"".to_owned(),
+            ..DockerHostOptions::default()
         });
         let trap = Arc::new(Mutex::new(Trap::default()));
         let rules = Arc::clone(&trap);

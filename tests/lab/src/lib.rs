@@ -20,6 +20,7 @@
 
 pub mod docker;
 pub mod homelab;
+pub mod hostile_tree;
 pub mod isolation;
 pub mod nas_path;
 pub mod sleeping_host;

@@ -19,7 +19,7 @@ use crate::{
 pub(super) const TASK: Task = Task("back up the stack");
 
 /// The tag that carries the stack's name: stock `restic` shows tags, but not labels.
-pub(super) const STACK_TAG: &str = "stack=";
+pub(crate) const STACK_TAG: &str = "stack=";
 
 /// This process in words, for whoever finds the repository locked.
 pub(super) fn holder(doing: &str) -> String {

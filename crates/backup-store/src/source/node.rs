@@ -257,6 +257,12 @@ fn add_attributes(metadata: &mut Metadata, attributes: &[(String, Vec<u8>)]) {
     }
 }
 
+/// A file of any kind, as a snapshot would have it, without its contents. What the format has no
+/// room for is left out.
+pub(crate) fn node_of(name: &OsStr, path: &Path, file: &fs::Metadata) -> io::Result<Node> {
+    Described::of_file(path, file).map(|(described, _)| described.to_node(name))
+}
+
 fn library_time((second, nanosecond): (i64, i64)) -> Option<LibraryTimestamp> {
     LibraryTimestamp::new(second, i32::try_from(nanosecond).ok()?).ok()
 }

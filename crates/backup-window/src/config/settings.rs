@@ -31,6 +31,9 @@ pub struct Settings {
     pub docker: DockerSettings,
     /// Where the copies go.
     pub repository: Option<RepositorySettings>,
+    /// How restores are made.
+    #[serde(default)]
+    pub restore: RestoreSettings,
     /// The NAS that is always on.
     pub primary_nas: Option<PrimaryNasSettings>,
     /// The NAS that sleeps.
@@ -124,6 +127,14 @@ pub struct RepositorySettings {
     /// Within how many nights all data is read; 0 reads none of it.
     #[serde(default = "thirty")]
     pub read_all_within_nights: u32,
+}
+
+/// `[restore]`: how restores are made.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RestoreSettings {
+    /// Restore also where the kernel has no Landlock to confine the process that writes.
+    pub unconfined: bool,
 }
 
 /// How to reach the API of a TrueNAS and how to know that it is the right one.

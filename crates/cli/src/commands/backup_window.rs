@@ -94,6 +94,7 @@ async fn run(session: &Session, args: &RunArgs) -> Result<Exit, Failure> {
     let (homelab, options) =
         put_together(&config, &state, args).map_err(|error| Failure::usage(&error))?;
     let _lock = tonight::lock(&state, "backup-window run")?;
+    docker_backup::undo_leftovers(&state).await?;
     let watcher = Watcher::start(session, &state).await?;
     let report = night::run(
         &homelab,

@@ -1,5 +1,6 @@
 //! `docker-backup`: back up Docker stacks, and get them back.
 
+mod export;
 mod repository;
 mod restore;
 mod retain;
@@ -17,6 +18,7 @@ use crate::command::Command;
 use crate::failure::Failure;
 use crate::session::Session;
 
+pub(crate) use restore::undo_leftovers;
 pub(super) use run::recover;
 pub(super) use show_plan::{connected as connected_engine, describe as describe_plan};
 pub(super) use watch::{Watcher, watch};
@@ -49,8 +51,14 @@ enum Action {
         /// Only the snapshots of this stack.
         stack: Option<String>,
     },
-    /// Write a stack's files from the repository into a directory.
+    /// Bring a stack's data back: in place, or into a directory.
+    ///
+    /// In place, the data is written beside what is there and checked, the stack is stopped, what is
+    /// there is saved as a snapshot of its own, the two are swapped, and the stack is started again.
+    /// If anything fails on the way, everything is as it was before.
     Restore(RestoreArgs),
+    /// Write a snapshot into a tar archive, compressed with zstd, that GNU tar can extract.
+    Export(ExportArgs),
     /// Check the repository.
     Verify {
         /// How much of the data to read and check, besides the structure.
@@ -65,6 +73,9 @@ enum Action {
     /// Watch a run, and start what it stopped if it is killed. Runs start this by themselves.
     #[command(hide = true)]
     Watch,
+    /// Write what a restore wants, confined to its target. Restores start this by themselves.
+    #[command(hide = true)]
+    RestoreWorker,
 }
 
 #[derive(Debug, Args)]
@@ -108,10 +119,41 @@ struct RestoreArgs {
     /// The stack.
     stack: String,
 
-    /// The directory to write into: a new or an empty one. Everything lies beneath it as it does in
-    /// the snapshot: volumes/NAME, binds/PATH, compose/PATH, containers/NAME.json.
+    /// The directory to write into, instead of the places that the data came from: a new or an empty
+    /// one. Everything lies beneath it as it does in the snapshot: volumes/NAME, binds/PATH,
+    /// compose/PATH, containers/NAME.json.
     #[arg(long, value_name = "DIR")]
-    to: PathBuf,
+    to: Option<PathBuf>,
+
+    /// The snapshot, by its identifier or the beginning of it [default: the newest of the stack].
+    #[arg(long, value_name = "ID")]
+    snapshot: Option<String>,
+
+    /// Only this volume, or this path in the snapshot.
+    #[arg(long, value_name = "VOLUME|PATH")]
+    only: Option<String>,
+
+    /// Show what would change, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+
+    /// On a machine that does not have the stack: create its volumes, and put its data and its
+    /// Compose files in their places.
+    #[arg(long, conflicts_with = "to")]
+    recreate: bool,
+
+    /// With --recreate: replace Compose files that are there and different; a copy is kept.
+    #[arg(long, requires = "recreate")]
+    force: bool,
+}
+
+#[derive(Debug, Args)]
+struct ExportArgs {
+    /// The stack.
+    stack: String,
+
+    /// The archive to write, such as wiki.tar.zst. Nothing may be there yet.
+    file: PathBuf,
 
     /// The snapshot, by its identifier or the beginning of it [default: the newest of the stack].
     #[arg(long, value_name = "ID")]
@@ -127,6 +169,10 @@ impl Command for DockerBackup {
         &self.global
     }
 
+    fn alone(&self) -> bool {
+        matches!(self.action, Action::RestoreWorker)
+    }
+
     async fn run(self, session: Session) -> Result<Exit, Failure> {
         match self.action {
             Action::Init => repository::init(&session).await,
@@ -135,10 +181,12 @@ impl Command for DockerBackup {
             Action::Run(args) => run::run(&session, args.only.stacks, args.now).await,
             Action::Snapshots { stack } => repository::snapshots(&session, stack).await,
             Action::Restore(args) => restore::run(&session, args).await,
+            Action::Export(args) => export::run(&session, args).await,
             Action::Verify { read_data } => repository::verify(&session, read_data).await,
             Action::Retain(args) => retain::run(&session, args).await,
             Action::Recover => run::recover(&session).await,
             Action::Watch => watch(&session).await,
+            Action::RestoreWorker => restore::work().await,
         }
     }
 }

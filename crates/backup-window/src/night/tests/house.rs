@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backup_store::{
-    BackupRequest, BackupSummary, Capture, CheckDepth, CheckReport, PruneOptions, PruneSummary,
-    RestoreRequest, RestoreSummary, StagedBackup, Store, StoreError, WarmUp,
+    BackupRequest, BackupSummary, Capture, CheckDepth, CheckReport, CompareRequest, Comparison,
+    ExportRequest, ExportSummary, PruneOptions, PruneSummary, RestoreRequest, RestoreSummary,
+    StagedBackup, Store, StoreError, WarmUp,
 };
 use docker_stacks::testing::{Behaviour, Call, MemoryEngine, MemoryJournal, container, volume};
 use docker_stacks::{
@@ -468,6 +469,14 @@ impl Store for Repository {
 
     async fn restore(&self, _: RestoreRequest) -> Result<RestoreSummary, StoreError> {
         Ok(RestoreSummary::default())
+    }
+
+    async fn compare(&self, _: CompareRequest) -> Result<Comparison, StoreError> {
+        Ok(Comparison::default())
+    }
+
+    async fn export(&self, _: ExportRequest) -> Result<ExportSummary, StoreError> {
+        Ok(ExportSummary::default())
     }
 
     async fn check(&self, _: CheckDepth) -> Result<CheckReport, StoreError> {

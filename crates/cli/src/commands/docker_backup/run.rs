@@ -7,6 +7,7 @@ use backup_window::step::stacks::{self, DockerHost, Permission};
 use backup_window::step::{recover, upkeep};
 use docker_stacks::{FileJournal, HookEnd, RecoveryReport};
 
+use super::restore::{settle_if_well, undo_leftovers};
 use super::show_plan::check_names;
 use super::watch::Watcher;
 use crate::failure::{Failure, failed_to};
@@ -32,6 +33,7 @@ pub(super) async fn run(session: &Session, only: Vec<String>, now: bool) -> Resu
         check_names(engine.as_ref(), &options).await?;
     }
     let _lock = tonight::lock(&state, "docker-backup run")?;
+    undo_leftovers(&state).await?;
     let watcher = Watcher::start(session, &state).await?;
     let record = stacks::run(&SystemClock, &host, &night, &options, session.cancelled()).await;
     watcher.done().await;
@@ -59,6 +61,7 @@ pub(crate) async fn recover(session: &Session) -> Result<Exit, Failure> {
     let config = session.config()?;
     let state = session.state(Some(&config))?;
     let _lock = tonight::lock(&state, "recover")?;
+    let leftover = undo_leftovers(&state).await?;
     // At boot, the engine may still be starting: `recover` waits for it.
     let engine = engine(&config).map_err(|error| Failure::usage(&error))?;
     let journal = FileJournal::new(state.outage_journal());
@@ -69,6 +72,9 @@ pub(crate) async fn recover(session: &Session) -> Result<Exit, Failure> {
         tonight::remember_recovery(&state, &config, record);
     }
     let report = report.map(|(report, _)| report);
+    if exit(report.as_ref()) == Exit::Done {
+        settle_if_well(&state, &engine, leftover.as_ref()).await?;
+    }
     session
         .output()
         .write(&report, || describe(report.as_ref()))?;

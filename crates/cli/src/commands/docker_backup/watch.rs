@@ -19,6 +19,7 @@ use backup_window::state::StateDir;
 use backup_window::step::recover;
 use docker_stacks::{BollardEngine, FileJournal, Journal};
 
+use super::restore::{settle_if_well, undo_leftovers};
 use super::run::{describe, exit};
 use crate::failure::{Failure, failed_to};
 use crate::session::Session;
@@ -151,6 +152,7 @@ async fn bring_back(
     let Some(_lock) = lock(state, &journal).await? else {
         return Ok(Exit::Done);
     };
+    let leftover = undo_leftovers(state).await?;
     let report = recover::run(&SystemClock, engine, &journal, &outage_options(config))
         .await
         .map_err(|error| failed_to(Exit::Failed, &error))?;
@@ -158,6 +160,9 @@ async fn bring_back(
         return Ok(Exit::Done);
     };
     tracing::warn!("{}", describe(Some(&report)));
+    if exit(Some(&report)) == Exit::Done {
+        settle_if_well(state, engine, leftover.as_ref()).await?;
+    }
     tonight::remember_recovery(state, config, &record);
     Ok(exit(Some(&report)))
 }
