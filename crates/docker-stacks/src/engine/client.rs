@@ -3,6 +3,7 @@
 mod exec;
 mod raw;
 mod swarm;
+mod workbench;
 
 use std::{collections::HashMap, future::ready, time::Duration};
 

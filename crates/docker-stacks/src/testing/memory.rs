@@ -4,6 +4,7 @@ mod engine;
 mod item;
 mod journal;
 mod services;
+mod workbench;
 
 use std::{
     io,
@@ -73,6 +74,8 @@ struct State {
     inspection_latency: Duration,
     away_calls: usize,
     on_exec: Option<OnExec>,
+    on_make: Option<workbench::OnMake>,
+    volume_folder: Option<std::path::PathBuf>,
     info: InfoAnswer,
 }
 
