@@ -183,6 +183,16 @@ pub enum StoreError {
         source: io::Error,
     },
 
+    /// An archive could not be written.
+    #[error("export to {}", path.display())]
+    Export {
+        /// The archive.
+        path: PathBuf,
+        /// What the kernel said. Of kind [`io::ErrorKind::AlreadyExists`] if something is there
+        /// already, which is never replaced.
+        source: io::Error,
+    },
+
     /// A password could not be made or saved.
     #[error("{operation}")]
     Password {
@@ -252,7 +262,12 @@ impl StoreError {
             | Self::InvalidPattern { .. }
             | Self::UnsafeName { .. }
             | Self::TargetNotUsable { .. } => StoreErrorKind::Refused,
-            Self::Repository { source, .. } | Self::Restore { source, .. } => match source.kind() {
+            Self::Export { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
+                StoreErrorKind::Refused
+            }
+            Self::Repository { source, .. }
+            | Self::Restore { source, .. }
+            | Self::Export { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreErrorKind::Full,
                 _ => StoreErrorKind::Io,
             },

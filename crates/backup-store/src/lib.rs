@@ -16,6 +16,11 @@
 //!   link, with holes kept as holes; whatever could not be restored as recorded is named in
 //!   [`RestoreSummary::incomplete`].
 //!
+//! - *Seeing what a restore would change*, and whether one wrote what it should have:
+//!   [`Store::compare`] holds every attribute and every byte on disk against a snapshot.
+//! - *Taking a snapshot elsewhere*: [`Store::export`] writes a `tar.zst` that GNU tar extracts with
+//!   owners, extended attributes, access lists, hard links and holes.
+//!
 //! # Example
 //!
 //! ```no_run
@@ -74,8 +79,10 @@
 
 mod account;
 mod check;
+mod comparison;
 mod error;
 mod exclude;
+mod export;
 mod folder;
 mod lock;
 mod mode;
@@ -95,13 +102,14 @@ pub mod testing;
 pub use store::MockStore;
 pub use {
     check::{CheckDepth, CheckReport, Finding, Severity},
+    comparison::{Change, ChangeKind, CompareRequest, Comparison},
     error::{StoreError, StoreErrorKind},
     exclude::{ExcludePattern, InvalidExcludePattern},
     password::{generate_password, write_password_file},
-    request::{BackupRequest, RestoreRequest, Source},
+    request::{BackupRequest, ExportRequest, RestoreRequest, Source},
     rustic::{InitOptions, OpenOptions, RusticStore},
     snapshot::{InvalidSnapshotId, Snapshot, SnapshotId},
     snapshot_path::{InvalidSnapshotPath, SnapshotPath},
     store::Store,
-    summary::{BackupSummary, NotRestored, RestoreSummary, Unreadable},
+    summary::{BackupSummary, ExportSummary, NotRestored, RestoreSummary, Unreadable},
 };

@@ -111,6 +111,18 @@ pub struct RestoreRequest {
     pub to: PathBuf,
 }
 
+/// One export.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportRequest {
+    /// The snapshot to export.
+    pub snapshot: SnapshotId,
+    /// What to export of it, as in [`RestoreRequest::only`].
+    pub only: Option<SnapshotPath>,
+    /// The archive to write: nothing may be there yet, its folder must be. It is readable for its
+    /// owner alone, and is not there before it is whole.
+    pub to: PathBuf,
+}
+
 impl BackupRequest {
     /// The sources in the order of their places, if no two are in each other's way.
     ///

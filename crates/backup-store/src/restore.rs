@@ -4,6 +4,7 @@
 //! through links that are there, panics when a disk is full, and only logs what it could not set.
 //! So it only delivers trees and data here.
 
+pub(crate) mod compare;
 mod target;
 mod write;
 
@@ -28,8 +29,9 @@ use crate::{
 };
 
 pub(crate) const TASK: Task = Task("restore the snapshot");
+pub(crate) const COMPARE: Task = Task("compare with the snapshot");
 
-type Indexed = Repository<IndexedFullStatus>;
+pub(crate) type Indexed = Repository<IndexedFullStatus>;
 
 pub(crate) fn run(
     location: &Path,
@@ -59,17 +61,17 @@ pub(crate) fn run(
     Ok(summary)
 }
 
-/// What is to be restored of a snapshot.
-struct Contents<'a> {
-    location: &'a Path,
-    repository: &'a Indexed,
-    snapshot: SnapshotId,
-    only: Option<&'a SnapshotPath>,
-    account: &'a Account,
+/// What is wanted of a snapshot.
+pub(crate) struct Contents<'a> {
+    pub(crate) location: &'a Path,
+    pub(crate) repository: &'a Indexed,
+    pub(crate) snapshot: SnapshotId,
+    pub(crate) only: Option<&'a SnapshotPath>,
+    pub(crate) account: &'a Account,
 }
 
 impl Contents<'_> {
-    fn tree_of_snapshot(&self) -> Result<TreeId, StoreError> {
+    pub(crate) fn tree_of_snapshot(&self) -> Result<TreeId, StoreError> {
         let id = LibraryId::from(self.snapshot.id());
         let file = self.repository.get_file::<SnapshotFile>(&id);
         let file = file.map_err(|error| match self.damaged("the snapshot", &error) {
@@ -87,7 +89,12 @@ impl Contents<'_> {
     /// The nodes of a directory that are to be restored, after a look at all of its names.
     ///
     /// `depth` counts the directories above, so that `only` can lead the way down to its place.
-    fn nodes(&self, tree: TreeId, directory: &Path, depth: usize) -> Result<Vec<Node>, StoreError> {
+    pub(crate) fn nodes(
+        &self,
+        tree: TreeId,
+        directory: &Path,
+        depth: usize,
+    ) -> Result<Vec<Node>, StoreError> {
         if self.account.is_cancelled() {
             return Err(StoreError::Cancelled { operation: TASK.0 });
         }
@@ -117,9 +124,34 @@ impl Contents<'_> {
         Ok(nodes)
     }
 
+    /// The node at a place in the snapshot.
+    pub(crate) fn node_at(&self, place: &SnapshotPath) -> Result<Node, StoreError> {
+        let missing = || StoreError::PathNotInSnapshot {
+            snapshot: self.snapshot,
+            path: place.clone(),
+        };
+        let mut tree = self.tree_of_snapshot()?;
+        let mut path = PathBuf::new();
+        let mut names = place.as_path().iter().peekable();
+        while let Some(name) = names.next() {
+            let nodes = self.nodes(tree, &path, usize::MAX)?;
+            let mut nodes = nodes.into_iter();
+            let node = nodes.find(|node| node.name() == name).ok_or_else(missing)?;
+            path.push(name);
+            if names.peek().is_none() {
+                return Ok(node);
+            }
+            if !node.is_dir() {
+                return Err(missing());
+            }
+            tree = self.subtree(&node, &path)?;
+        }
+        Err(missing())
+    }
+
     /// Looks at every name and every piece of data that will be needed, before anything is
     /// written.
-    fn survey(&self, tree: TreeId) -> Result<(), StoreError> {
+    pub(crate) fn survey(&self, tree: TreeId) -> Result<(), StoreError> {
         let mut directories = vec![(tree, PathBuf::new(), 0)];
         while let Some((tree, directory, depth)) = directories.pop() {
             for node in self.nodes(tree, &directory, depth)? {
@@ -145,7 +177,7 @@ impl Contents<'_> {
         Ok(())
     }
 
-    fn subtree(&self, node: &Node, path: &Path) -> Result<TreeId, StoreError> {
+    pub(crate) fn subtree(&self, node: &Node, path: &Path) -> Result<TreeId, StoreError> {
         node.subtree
             .ok_or_else(|| self.lacks("a list of entries", path))
     }
@@ -158,7 +190,11 @@ impl Contents<'_> {
         }
     }
 
-    fn damaged(&self, what: impl Into<String>, error: &rustic_core::RusticError) -> StoreError {
+    pub(crate) fn damaged(
+        &self,
+        what: impl Into<String>,
+        error: &rustic_core::RusticError,
+    ) -> StoreError {
         damaged(self.location, what, error)
     }
 }

@@ -23,9 +23,10 @@ use tokio::sync::Mutex;
 pub(crate) use self::failure::{Task, damaged};
 pub use self::open::{InitOptions, OpenOptions};
 use crate::{
-    BackupRequest, BackupSummary, CheckDepth, CheckReport, RestoreRequest, RestoreSummary,
-    Snapshot, Store, StoreError,
+    BackupRequest, BackupSummary, CheckDepth, CheckReport, CompareRequest, Comparison,
+    ExportRequest, ExportSummary, RestoreRequest, RestoreSummary, Snapshot, Store, StoreError,
     account::{Account, CancelOnDrop},
+    export,
     folder::Folder,
     restore,
 };
@@ -111,6 +112,27 @@ impl RusticStore {
             .map(Self::new)
     }
 
+    /// Does work that reads trees and data, until nobody waits for it any more.
+    async fn read<T: Send + 'static>(
+        &self,
+        task: Task,
+        work: impl FnOnce(&Shared, &restore::Indexed, &Account) -> Result<T, StoreError>
+        + Send
+        + 'static,
+    ) -> Result<T, StoreError> {
+        let account = Arc::new(Account::default());
+        let _cancel = CancelOnDrop(Arc::clone(&account));
+        let shared = Arc::clone(&self.shared);
+        task.run(move || {
+            let repository = shared
+                .repository(&shared.folder(), None)
+                .and_then(Repository::to_indexed)
+                .map_err(|error| damaged(&shared.path, "the index", &error))?;
+            work(&shared, &repository, &account)
+        })
+        .await
+    }
+
     fn new(shared: Shared) -> Self {
         Self {
             shared: Arc::new(shared),
@@ -143,18 +165,38 @@ impl Store for RusticStore {
     }
 
     async fn restore(&self, request: RestoreRequest) -> Result<RestoreSummary, StoreError> {
-        let account = Arc::new(Account::default());
-        let _cancel = CancelOnDrop(Arc::clone(&account));
-        let shared = Arc::clone(&self.shared);
-        restore::TASK
-            .run(move || {
-                let repository = shared
-                    .repository(&shared.folder(), None)
-                    .and_then(Repository::to_indexed)
-                    .map_err(|error| damaged(&shared.path, "the index", &error))?;
-                restore::run(&shared.path, &repository, &request, &account)
-            })
-            .await
+        let work = move |shared: &Shared, indexed: &restore::Indexed, account: &Account| {
+            restore::run(&shared.path, indexed, &request, account)
+        };
+        self.read(restore::TASK, work).await
+    }
+
+    async fn compare(&self, request: CompareRequest) -> Result<Comparison, StoreError> {
+        let work = move |shared: &Shared, indexed: &restore::Indexed, account: &Account| {
+            let contents = restore::Contents {
+                location: &shared.path,
+                repository: indexed,
+                snapshot: request.snapshot,
+                only: None,
+                account,
+            };
+            restore::compare::run(&contents, &request)
+        };
+        self.read(restore::COMPARE, work).await
+    }
+
+    async fn export(&self, request: ExportRequest) -> Result<ExportSummary, StoreError> {
+        let work = move |shared: &Shared, indexed: &restore::Indexed, account: &Account| {
+            let contents = restore::Contents {
+                location: &shared.path,
+                repository: indexed,
+                snapshot: request.snapshot,
+                only: request.only.as_ref(),
+                account,
+            };
+            export::run(&contents, &request)
+        };
+        self.read(export::TASK, work).await
     }
 
     async fn check(&self, depth: CheckDepth) -> Result<CheckReport, StoreError> {

@@ -19,7 +19,7 @@ use std::{
 use jiff::Timestamp;
 use rustic_core::{ReadSource, ReadSourceEntry, RusticResult};
 
-pub(crate) use self::node::to_library_time;
+pub(crate) use self::node::{node_of, to_library_time};
 use self::{
     reader::Opener,
     walk::{Found, Walk},

@@ -5,8 +5,8 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 use crate::{
-    BackupRequest, BackupSummary, CheckDepth, CheckReport, RestoreRequest, RestoreSummary,
-    Snapshot, StoreError,
+    BackupRequest, BackupSummary, CheckDepth, CheckReport, CompareRequest, Comparison,
+    ExportRequest, ExportSummary, RestoreRequest, RestoreSummary, Snapshot, StoreError,
 };
 
 /// A repository that keeps backups of stacks.
@@ -23,7 +23,7 @@ use crate::{
 ///   their end unseen. The thread that does the work finishes its current call first, so the lock
 ///   may be held a moment longer.
 /// - Nothing is written anywhere but in the repository and, by [`restore`](Self::restore), beneath
-///   the request's target.
+///   the request's target; by [`export`](Self::export), in the folder of its archive.
 /// - No password appears in an error or in `Debug` output.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
@@ -65,6 +65,24 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// [`StoreError::SnapshotNotFound`], [`StoreError::PathNotInSnapshot`], and
     /// [`StoreError::Restore`] if a file cannot be written (a full disk).
     async fn restore(&self, request: RestoreRequest) -> Result<RestoreSummary, StoreError>;
+
+    /// Holds what is on disk against a part of a snapshot. Nothing is written, and no data is read
+    /// from the repository, only its trees.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::SnapshotNotFound`], [`StoreError::PathNotInSnapshot`],
+    /// [`StoreError::UnsafeName`], [`StoreError::Damaged`], and [`StoreError::Repository`] if the
+    /// repository cannot be read. What cannot be read on disk is a difference.
+    async fn compare(&self, request: CompareRequest) -> Result<Comparison, StoreError>;
+
+    /// Writes a snapshot, or a part of it, into a tar archive that zstd compresses.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Export`] if the archive cannot be written, or something is at its place
+    /// already; otherwise as [`restore`](Self::restore). No part of an archive stays behind.
+    async fn export(&self, request: ExportRequest) -> Result<ExportSummary, StoreError>;
 
     /// Looks for damage in the repository.
     ///

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::SnapshotId;
 
@@ -43,7 +43,7 @@ pub struct Unreadable {
 }
 
 /// What a restore wrote, and what it could not write as recorded.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreSummary {
     /// Regular files, each name of a file with several hard links counted.
     pub files: u64,
@@ -59,13 +59,30 @@ pub struct RestoreSummary {
 }
 
 /// Something that could not be restored as it was recorded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotRestored {
     /// Where it lies in the snapshot.
     #[serde(serialize_with = "lossy")]
     pub path: PathBuf,
     /// What is missing, and why.
     pub reason: String,
+}
+
+/// What an export wrote into an archive.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ExportSummary {
+    /// Regular files, each name of a file with several hard links counted.
+    pub files: u64,
+    /// Directories.
+    pub directories: u64,
+    /// Symbolic links, FIFOs and devices.
+    pub other: u64,
+    /// The size of all files, hard links counted once and holes counted as zeros.
+    pub bytes: u64,
+    /// The size of the archive.
+    pub archive_bytes: u64,
+    /// What is not in the archive, since the format has no room for it: sockets.
+    pub incomplete: Vec<NotRestored>,
 }
 
 /// JSON knows no names that are not Unicode, and a report must not fail because of one.

@@ -34,6 +34,7 @@ pub mod lock;
 pub mod mount;
 pub mod nas_clock;
 pub mod night;
+pub mod restore;
 pub mod sentence;
 pub mod setup;
 pub mod state;

@@ -85,6 +85,14 @@ pub fn check(path: &Path, mount: &Path) -> Result<Mounted, NotMounted> {
     check_in(&mount_info, path, mount)
 }
 
+/// Every mount point of this process's view.
+pub(crate) fn points() -> io::Result<Vec<PathBuf>> {
+    let mount_info = std::fs::read("/proc/self/mountinfo")?;
+    let lines = mount_info.split(|byte| *byte == b'\n');
+    let entries = lines.filter_map(Entry::parse);
+    Ok(entries.map(|entry| entry.mounted.mount_point).collect())
+}
+
 /// The same over the text of a `mountinfo` file.
 fn check_in(mount_info: &[u8], path: &Path, mount: &Path) -> Result<Mounted, NotMounted> {
     let entries: Vec<Entry> = mount_info

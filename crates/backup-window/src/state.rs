@@ -6,6 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::history::History;
+use crate::restore::SwapJournal;
 
 /// The state directory and the names of what lies in it.
 #[derive(Debug, Clone)]
@@ -35,6 +36,12 @@ impl StateDir {
     #[must_use]
     pub fn outage_journal(&self) -> PathBuf {
         self.path.join("outage.json")
+    }
+
+    /// What a restore in place has begun.
+    #[must_use]
+    pub fn swap_journal(&self) -> SwapJournal {
+        SwapJournal::new(self.path.join("restore.json"))
     }
 
     /// Held by the one run that may stop stacks or switch a NAS off.

@@ -22,10 +22,14 @@
 //! | `GET /tasks`                    | swarm    | swarm   | swarm       | what runs of them          |
 //! | `GET /nodes`                    | swarm    | swarm   | swarm       | where                      |
 //! | `POST /services/{id}/update`    |          | swarm   | swarm       | the outage, and its end    |
+//! | `POST /volumes/create`          |          |         |             | [`RESTORE`]                |
 //!
 //! What says `hooks` is used only for containers with the labels `backup-window.exec-pre` and
 //! `backup-window.exec-post` ([`HOOKS`]); what says `swarm`, only of an engine that manages a swarm
 //! ([`SWARM`]). Requests name no version of the API (`/containers/json`, not `/v1.51/containers/json`).
+//!
+//! A restore takes what a run takes, and `POST /volumes/create` where a volume is not there any more
+//! ([`RESTORE`]).
 //!
 //! - Without `GET /info`, an engine at a `tcp://` address is taken to be on another machine, and Swarm
 //!   stacks are left alone.
@@ -105,6 +109,16 @@ pub const RUN: &[Endpoint] = &[
     post("/containers/{id}/stop"),
     post("/containers/{id}/unpause"),
 ];
+
+/// What a restore takes besides [`RUN`], where a volume is not there any more: `docker-backup
+/// restore`.
+///
+/// ```
+/// use docker_stacks::endpoints::{RESTORE, RUN};
+///
+/// assert!(RESTORE.iter().all(|endpoint| !RUN.contains(endpoint)));
+/// ```
+pub const RESTORE: &[Endpoint] = &[post("/volumes/create")];
 
 /// What starting again what a run left stopped takes: `docker-backup recover`.
 ///

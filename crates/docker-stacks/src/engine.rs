@@ -114,6 +114,15 @@ pub trait Engine: std::fmt::Debug + Send + Sync + 'static {
     /// If the engine cannot be reached, or refuses.
     async fn volumes(&self) -> Result<Vec<Volume>, EngineError>;
 
+    /// Creates a volume of this name, with this driver, these options and these labels, and gives
+    /// it back as the engine has it: where it lies is the engine's to say, and not the caller's. A
+    /// volume that is there already is left and given back as it is.
+    ///
+    /// # Errors
+    ///
+    /// If the engine cannot be reached, knows no such driver, or refuses.
+    async fn create_volume(&self, volume: &Volume) -> Result<Volume, EngineError>;
+
     /// Lists every network, ordered by name.
     ///
     /// # Errors

@@ -165,6 +165,12 @@ fn add_attributes(
     Ok(())
 }
 
+/// A file of any kind, as a snapshot would have it, without its contents. What the format has no
+/// room for is left out.
+pub(crate) fn node_of(name: &OsStr, path: &Path, file: &fs::Metadata) -> io::Result<Node> {
+    of_file(name, path, file).map(|described| described.node)
+}
+
 fn library_time(second: i64, nanosecond: i64) -> Option<LibraryTimestamp> {
     LibraryTimestamp::new(second, i32::try_from(nanosecond).ok()?).ok()
 }

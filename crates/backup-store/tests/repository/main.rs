@@ -2,6 +2,10 @@
 
 // `cfg(test)` always holds here; it tells clippy that helpers may unwrap as tests may.
 #[cfg(test)]
+mod compare;
+#[cfg(test)]
+mod export;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod round_trip;

@@ -1,7 +1,7 @@
 //! Back up the stacks, group by group: stop, save, start, and see everything run again.
 
 mod definitions;
-pub(super) mod problems;
+pub(crate) mod problems;
 mod running;
 mod saving;
 mod sources;

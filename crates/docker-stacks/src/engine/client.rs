@@ -1,5 +1,6 @@
 //! The Docker Engine, by bollard.
 
+mod create;
 mod exec;
 mod raw;
 mod swarm;
@@ -234,6 +235,10 @@ impl Engine for BollardEngine {
             .collect();
         volumes.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(volumes)
+    }
+
+    async fn create_volume(&self, volume: &Volume) -> Result<Volume, EngineError> {
+        self.make_volume(volume).await
     }
 
     async fn networks(&self) -> Result<Vec<Network>, EngineError> {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     engine::{Engine, EngineErrorKind, Stopped},
-    model::{Container, ContainerId, ContainerState, Health, MountKind},
+    model::{Container, ContainerId, ContainerState, Health, MountKind, Volume},
 };
 
 use commands::says_a_word;
@@ -46,6 +46,7 @@ pub async fn all(engine: &dyn Engine, fixture: &Fixture) {
     says_who_it_is(engine).await;
     lists_everything(engine, fixture).await;
     lists_volumes(engine, fixture).await;
+    creates_volumes(engine).await;
     lists_networks_and_images(engine).await;
     defines_its_containers(engine, fixture).await;
     knows_what_it_does_not_know(engine).await;
@@ -109,6 +110,23 @@ pub async fn lists_everything(engine: &dyn Engine, fixture: &Fixture) {
             && !mount.read_only
     });
     assert!(mounted, "{:?}", obedient.mounts);
+}
+
+/// A volume is created with its labels, is listed then, and is not made anew by a second call.
+///
+/// # Panics
+///
+/// If it is not.
+pub async fn creates_volumes(engine: &dyn Engine) {
+    let mut wanted = Volume::local("backup_window_conformance", "/nowhere");
+    wanted.labels.insert("made-by".into(), "a test".into());
+    let made = engine.create_volume(&wanted).await.expect("it is made");
+    assert_eq!((&made.name, &made.labels), (&wanted.name, &wanted.labels));
+    let listed = engine.volumes().await.expect("the engine lists");
+    assert!(listed.contains(&made), "{made:?} not in {listed:?}");
+    wanted.labels.clear();
+    let again = engine.create_volume(&wanted).await.expect("it is there");
+    assert_eq!(again, made);
 }
 
 /// The volume is listed with where it is.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backup_store::{
-    BackupRequest, BackupSummary, CheckDepth, CheckReport, RestoreRequest, RestoreSummary, Store,
-    StoreError,
+    BackupRequest, BackupSummary, CheckDepth, CheckReport, CompareRequest, Comparison,
+    ExportRequest, ExportSummary, RestoreRequest, RestoreSummary, Store, StoreError,
 };
 use docker_stacks::testing::{Behaviour, Call, MemoryEngine, MemoryJournal, container, volume};
 use docker_stacks::{
@@ -456,6 +456,14 @@ impl Store for Repository {
 
     async fn restore(&self, _: RestoreRequest) -> Result<RestoreSummary, StoreError> {
         Ok(RestoreSummary::default())
+    }
+
+    async fn compare(&self, _: CompareRequest) -> Result<Comparison, StoreError> {
+        Ok(Comparison::default())
+    }
+
+    async fn export(&self, _: ExportRequest) -> Result<ExportSummary, StoreError> {
+        Ok(ExportSummary::default())
     }
 
     async fn check(&self, _: CheckDepth) -> Result<CheckReport, StoreError> {

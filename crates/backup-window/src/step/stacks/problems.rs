@@ -6,7 +6,7 @@ use docker_stacks::{
 };
 
 /// What somebody should look at after an outage.
-pub(in crate::step) fn of_outage<T>(report: &OutageReport<T>) -> Vec<String> {
+pub(crate) fn of_outage<T>(report: &OutageReport<T>) -> Vec<String> {
     let mut problems: Vec<String> = report.containers.iter().flat_map(of_container).collect();
     problems.extend(report.services.iter().flat_map(of_service));
     problems.extend(report.not_running.iter().map(of_missing));

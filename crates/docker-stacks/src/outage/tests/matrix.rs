@@ -116,6 +116,10 @@ impl Engine for Faulty {
         self.call(self.engine.volumes()).await
     }
 
+    async fn create_volume(&self, volume: &Volume) -> Result<Volume, EngineError> {
+        self.call(self.engine.create_volume(volume)).await
+    }
+
     async fn networks(&self) -> Result<Vec<Network>, EngineError> {
         self.call(self.engine.networks()).await
     }

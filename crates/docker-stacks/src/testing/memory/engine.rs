@@ -92,6 +92,16 @@ impl Engine for MemoryEngine {
         Ok(all)
     }
 
+    async fn create_volume(&self, volume: &Volume) -> Result<Volume, EngineError> {
+        self.arrive("create a volume").await?;
+        let mut state = self.lock();
+        if let Some(there) = state.volumes.iter().find(|there| there.name == volume.name) {
+            return Ok(there.clone());
+        }
+        state.volumes.push(volume.clone());
+        Ok(volume.clone())
+    }
+
     async fn networks(&self) -> Result<Vec<Network>, EngineError> {
         self.arrive("list the networks").await?;
         let mut all = self.lock().networks.clone();
