@@ -32,6 +32,27 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
     parse_duration(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
+/// Reads a size as people write it: `512MiB`, `1GiB`. At least 16 MiB, below which nothing runs.
+pub(super) fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    const LEAST_BYTES: u64 = 16 << 20;
+    let text = String::deserialize(deserializer)?;
+    let read = || {
+        let units = [("GiB", 30), ("MiB", 20)];
+        let (number, shift) = units
+            .iter()
+            .find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, shift)))?;
+        let number: u64 = number.trim().parse().ok()?;
+        number
+            .checked_mul(1 << shift)
+            .filter(|bytes| *bytes >= LEAST_BYTES)
+    };
+    read().ok_or_else(|| {
+        D::Error::custom(format!(
+            "`{text}` is no size: expected a whole number with its unit, such as 512MiB or 1GiB, of at least 16MiB"
+        ))
+    })
+}
+
 pub(super) fn https_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
     let text = String::deserialize(deserializer)?;
     let expected = "expected https://HOST, without a path";

@@ -1,5 +1,6 @@
 //! `docker-backup`: back up Docker stacks, and get them back.
 
+mod drill;
 mod repository;
 mod restore;
 mod run;
@@ -16,6 +17,7 @@ use crate::command::Command;
 use crate::failure::Failure;
 use crate::session::Session;
 
+pub(super) use drill::nightly as nightly_drill;
 pub(super) use run::recover;
 pub(super) use show_plan::{connected as connected_engine, describe as describe_plan};
 pub(super) use watch::{Watcher, watch};
@@ -50,6 +52,13 @@ enum Action {
     },
     /// Write a stack's files from the repository into a directory.
     Restore(RestoreArgs),
+    /// Try out what was saved of a stack: restore it into volumes of its own, start copies of its
+    /// containers on them, check them, and take everything away again.
+    #[command(after_help = DRILL_CODES)]
+    Drill {
+        /// The stack [default: the one whose last drill is the longest ago].
+        stack: Option<String>,
+    },
     /// Check the repository.
     Verify {
         /// How much of the data to read and check, besides the structure.
@@ -62,6 +71,12 @@ enum Action {
     #[command(hide = true)]
     Watch,
 }
+
+const DRILL_CODES: &str = "\
+Exit codes:
+  0  PASS: the stack runs on what was restored
+  1  UNUSABLE: it does not, and nothing but the data is to blame
+  6  INCONCLUSIVE: it could not be told";
 
 #[derive(Debug, Args)]
 struct Stacks {
@@ -116,6 +131,7 @@ impl Command for DockerBackup {
             Action::Run(args) => run::run(&session, args.only.stacks, args.now).await,
             Action::Snapshots { stack } => repository::snapshots(&session, stack).await,
             Action::Restore(args) => restore::run(&session, args).await,
+            Action::Drill { stack } => drill::run(&session, stack).await,
             Action::Verify { read_data } => repository::verify(&session, read_data).await,
             Action::Recover => run::recover(&session).await,
             Action::Watch => watch(&session).await,

@@ -7,6 +7,7 @@ use backup_window::step::recover;
 use backup_window::step::stacks::{self, DockerHost, Permission};
 use docker_stacks::{FileJournal, HookEnd, RecoveryReport};
 
+use super::nightly_drill;
 use super::show_plan::check_names;
 use super::watch::Watcher;
 use crate::failure::{Failure, failed_to};
@@ -36,9 +37,11 @@ pub(super) async fn run(session: &Session, only: Vec<String>, now: bool) -> Resu
     let record = stacks::run(&SystemClock, &host, &night, &options, session.cancelled()).await;
     watcher.done().await;
     tonight::remember(&state, &night, &record)?;
+    let mut records = vec![record];
+    records.extend(nightly_drill(session, &config, &state, &night).await?);
     session
         .output()
-        .write_steps(&[record], &tonight::time_zone(Some(&config)))
+        .write_steps(&records, &tonight::time_zone(Some(&config)))
 }
 
 /// Needs the engine and the journal only: neither the NAS nor the repository's password, which may
@@ -50,9 +53,15 @@ pub(crate) async fn recover(session: &Session) -> Result<Exit, Failure> {
     // At boot, the engine may still be starting: `recover` waits for it.
     let engine = engine(&config).map_err(|error| Failure::usage(&error))?;
     let journal = FileJournal::new(state.outage_journal());
+    // Stacks first: what is left of a drill is in nobody's way.
     let report = recover::run(&SystemClock, &engine, &journal, &outage_options(&config))
         .await
         .map_err(|error| failed_to(Exit::Failed, &error))?;
+    match state.drill_journal().settle(&engine).await {
+        Ok(cleared) if cleared.is_nothing() => {}
+        Ok(_) => tracing::info!("what a drill had left behind is taken away"),
+        Err(error) => tracing::warn!(%error, "something of a drill is left behind"),
+    }
     if let Some((_, record)) = &report {
         tonight::remember_recovery(&state, &config, record);
     }
