@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use docker_stacks::{Mark, Workbench as _};
+use docker_stacks::Mark;
 use end_to_end::{DockerHost, DockerHostOptions, obedient};
 use lab::docker::POSTGRES_IMAGE;
 use lab::isolation::isolated;
