@@ -61,7 +61,7 @@ const TO_COMPILE: [Need; 3] = [
     library("openssl", "libssl-dev"),
 ];
 
-const FOR_THE_LAB: [Need; 22] = [
+const FOR_THE_LAB: [Need; 23] = [
     TO_COMPILE[0],
     TO_COMPILE[1],
     TO_COMPILE[2],
@@ -76,6 +76,8 @@ const FOR_THE_LAB: [Need; 22] = [
     program("mkfs.ext4", "e2fsprogs"),
     program("mkfs.xfs", "xfsprogs"),
     program("mount", "mount"),
+    // PostgreSQL's own programs lie beside the PATH; this one comes with them.
+    program("pg_lsclusters", "postgresql-15"),
     program("podman", "podman"),
     program("restic", "restic"),
     program("runc", "runc"),

@@ -17,7 +17,7 @@ pub use engine::{ClientCertificateSettings, SshSettings, TlsSettings};
 pub use error::ConfigError;
 pub use file_ref::FileRef;
 pub use settings::{
-    BackupNasSettings, DockerSettings, HostKeySettings, NasApi, PrimaryNasSettings,
+    BackupNasSettings, DockerSettings, DrillSettings, HostKeySettings, NasApi, PrimaryNasSettings,
     RepositorySettings, RestoreSettings, Settings, ShutdownSettings, TrustSettings,
 };
 pub use value::parse_duration;
@@ -103,6 +103,12 @@ impl Config {
     #[must_use]
     pub fn docker(&self) -> &DockerSettings {
         &self.settings.docker
+    }
+
+    /// The `[drill]` section; everything in it has a default.
+    #[must_use]
+    pub fn drill(&self) -> &DrillSettings {
+        &self.settings.drill
     }
 
     /// The `[repository]` section.

@@ -80,6 +80,15 @@ pub enum Fact {
         /// What is deleted at the next time.
         marked_bytes: u64,
     },
+    /// A stack runs on what was restored of its snapshot.
+    Drilled {
+        /// The stack.
+        stack: String,
+        /// The snapshot's identifier in the repository.
+        snapshot: String,
+        /// What was seen, for people.
+        seen: String,
+    },
     /// Everything that ran before the outages of this step runs after them (I1).
     RunningAsBefore {
         /// How many containers that are.
@@ -152,6 +161,11 @@ impl fmt::Display for Fact {
                 "magic packet sent {rounds} times to {}",
                 destinations.join(", ")
             ),
+            Self::Drilled {
+                stack,
+                snapshot,
+                seen,
+            } => write!(f, "{stack} runs from the snapshot {snapshot:.8}: {seen}"),
             Self::SnapshotSaved {
                 stack,
                 snapshot,

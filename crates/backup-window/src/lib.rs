@@ -27,6 +27,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod drill;
 pub mod evidence;
 pub mod exit;
 pub mod history;

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use crate::drill::DrillJournal;
 use crate::history::History;
 use crate::restore::SwapJournal;
 
@@ -55,6 +56,18 @@ impl StateDir {
     #[must_use]
     pub fn swap_journal(&self) -> SwapJournal {
         SwapJournal::new(self.path.join("restore.json"))
+    }
+
+    /// That a drill has begun, until all of it is taken away again.
+    #[must_use]
+    pub fn drill_journal(&self) -> DrillJournal {
+        DrillJournal::new(self.path.join("drill.json"))
+    }
+
+    /// What came of the last drill of each stack.
+    #[must_use]
+    pub fn drills(&self) -> PathBuf {
+        self.path.join("drills.json")
     }
 
     /// Held by the one run that may stop stacks or switch a NAS off.

@@ -1,6 +1,7 @@
 //! The steps of a night, and the record that each leaves.
 
 pub mod confirm;
+pub mod drill;
 pub mod guard;
 pub mod prove;
 pub mod recover;
@@ -47,6 +48,8 @@ pub enum Step {
     Confirm,
     /// Start what a run left stopped that did not live to do it: no step of any plan.
     Recover,
+    /// Try out what was saved of a stack: no step of every night.
+    Drill,
 }
 
 impl Step {
@@ -77,6 +80,7 @@ impl Step {
             Self::ShutDown => "shut down",
             Self::Confirm => "confirm",
             Self::Recover => "recover",
+            Self::Drill => "drill",
         }
     }
 }

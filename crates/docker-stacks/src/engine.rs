@@ -1,6 +1,7 @@
 //! The engine: what runs the containers.
 
 mod address;
+mod blueprint;
 mod client;
 mod connection;
 mod convert;
@@ -9,6 +10,7 @@ mod exec;
 mod explain;
 mod info;
 mod options;
+pub(crate) mod workbench;
 
 use std::{path::Path, time::Duration};
 
@@ -22,12 +24,14 @@ use crate::model::{
 };
 
 pub use address::{AddressError, AddressKind, EngineAddress};
+pub use blueprint::{Blueprint, BlueprintError, Placement, Replica, ThrowAwayMount, Withheld};
 pub use client::BollardEngine;
 pub use error::{EngineError, EngineErrorKind};
 pub(crate) use exec::Tail;
 pub use exec::{ExecCommand, ExecEnd};
 pub use info::{EngineInfo, SwarmRole};
 pub use options::{ClientCertificate, EngineOptions, EngineSsh, EngineTls};
+pub use workbench::{Cleared, Mark, Workbench};
 
 /// How many containers are inspected at the same time: enough that a hundred stacks are known
 /// within a second, and few enough for an engine that is busy.

@@ -54,8 +54,9 @@
 //! | `backup-window.include` | places or names | mounts that are copied although the rules would not, each by where the container sees it (`/etc/ssl`) or by its volume's name (`nfs_data`), with the limits of [`Inclusion`] |
 //! | `backup-window.exec-pre` | a command | runs in it before the first container of its group is stopped: `pg_dump -f /dump/wiki.sql`. A JSON array of strings is a program with its arguments, anything else is for `/bin/sh -c`. Should it fail, the copy is made all the same, and the report says so |
 //! | `backup-window.exec-post` | a command | the same, when its group is up again and healthy; after a crash too |
-//! | `backup-window.exec-pre-timeout`, `backup-window.exec-post-timeout` | `30s`, `20m` | how long that command may take: 5 minutes if nothing is said |
-//! | `backup-window.exec-pre-user`, `backup-window.exec-post-user` | `postgres`, `1000:1000` | as whom it runs: as the container does if nothing is said |
+//! | `backup-window.drill` | a command | runs in its copy when a drill has started it, to see whether the data is good: `psql -U wiki -c "select 1 from pages"`. See [`Blueprint::check`] |
+//! | `backup-window.exec-pre-timeout`, `backup-window.exec-post-timeout`, `backup-window.drill-timeout` | `30s`, `20m` | how long that command may take: 5 minutes if nothing is said |
+//! | `backup-window.exec-pre-user`, `backup-window.exec-post-user`, `backup-window.drill-user` | `postgres`, `1000:1000` | as whom it runs: as the container does if nothing is said |
 //!
 //! The values of `exclude` and `include` are lists, with commas or on lines of their own. A service of
 //! a Swarm stack has the same labels, without `stop-timeout` and the commands. A wrong value, and any
@@ -70,6 +71,8 @@
 //!   functions from values to values.
 //! - [`look_at_host`] asks this machine what the paths are that are mounted: sockets, devices,
 //!   folders of a NAS. The plan takes what it found ([`HostFacts`]) as a value.
+//! - [`Blueprint`] makes of a container's definition a copy that can do no harm, and [`Workbench`]
+//!   is the trait for an engine on which such copies are made and taken away.
 //! - [`Journal`] is the trait for where an outage keeps its promise; [`FileJournal`] is a file.
 //!
 //! # Swarm
@@ -131,9 +134,10 @@ pub mod testing;
 #[cfg(feature = "mock")]
 pub use engine::MockEngine;
 pub use engine::{
-    AddressError, AddressKind, BollardEngine, ClientCertificate, Engine, EngineAddress,
-    EngineError, EngineErrorKind, EngineInfo, EngineOptions, EngineSsh, EngineTls, EngineVersion,
-    ExecCommand, ExecEnd, Stopped, SwarmRole,
+    AddressError, AddressKind, Blueprint, BlueprintError, BollardEngine, Cleared,
+    ClientCertificate, Engine, EngineAddress, EngineError, EngineErrorKind, EngineInfo,
+    EngineOptions, EngineSsh, EngineTls, EngineVersion, ExecCommand, ExecEnd, Mark, Placement,
+    Replica, Stopped, SwarmRole, ThrowAwayMount, Withheld, Workbench,
 };
 pub use find::{Stack, StackKind, find_stacks, find_stacks_in_swarm};
 pub use host::{FileKind, HostFacts, look_at_host};

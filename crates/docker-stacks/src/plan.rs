@@ -33,6 +33,7 @@ pub use exclusion::{Exclusion, ExclusionError};
 pub use glob::{PathGlob, PathGlobError};
 pub use hook::HookPlan;
 pub use inclusion::{Inclusion, InclusionError};
+pub(crate) use order::condition;
 pub use order::{Dependency, StartCondition};
 pub use stays_up::StaysUp;
 pub use swarm::{ServiceDecision, ServicePlan};

@@ -12,6 +12,7 @@ mod contract;
 mod daemon;
 mod image;
 mod podman;
+mod postgres;
 mod proxy;
 mod ssh_host;
 
@@ -32,6 +33,9 @@ pub use ssh_host::SshHost;
 
 /// The image that [`PrivateDocker::import_busybox`] makes.
 pub const BUSYBOX_IMAGE: &str = "backup-window-lab/busybox";
+
+/// The image that [`PrivateDocker::import_postgres`] makes.
+pub const POSTGRES_IMAGE: &str = "backup-window-lab/postgres";
 
 /// The longest path of a Unix socket, without the byte that ends it (`sun_path` in unix(7)).
 const LONGEST_SOCKET_PATH: usize = 107;
@@ -213,6 +217,16 @@ impl PrivateDocker {
     pub async fn import_busybox(&self) -> Result<String, PrivateDockerError> {
         image::import_busybox(&self.socket(), &self.programs.busybox).await?;
         Ok(BUSYBOX_IMAGE.to_owned())
+    }
+
+    /// Makes the image [`POSTGRES_IMAGE`] out of this machine's PostgreSQL 15: its programs in
+    /// `/usr/lib/postgresql/15/bin`, a shell, the user 70, and a folder `/data` of that user's.
+    ///
+    /// # Errors
+    ///
+    /// If PostgreSQL is not on this machine, or the engine refuses it.
+    pub async fn import_postgres(&self) -> Result<(), PrivateDockerError> {
+        postgres::import(self, &self.programs.busybox).await
     }
 
     /// Brings up the Compose project in a folder (`docker-compose up -d`), under the folder's name.

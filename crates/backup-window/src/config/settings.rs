@@ -34,6 +34,9 @@ pub struct Settings {
     /// How restores are made.
     #[serde(default)]
     pub restore: RestoreSettings,
+    /// How copies are tried out.
+    #[serde(default)]
+    pub drill: DrillSettings,
     /// The NAS that is always on.
     pub primary_nas: Option<PrimaryNasSettings>,
     /// The NAS that sleeps.
@@ -135,6 +138,30 @@ pub struct RepositorySettings {
 pub struct RestoreSettings {
     /// Restore also where the kernel has no Landlock to confine the process that writes.
     pub unconfined: bool,
+}
+
+/// `[drill]`: how copies are tried out.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DrillSettings {
+    /// Whether each night tries one stack, in turn, after its copy.
+    pub nightly: bool,
+    /// How much memory each container of a drill may use, in bytes: written `1GiB`.
+    #[serde(rename = "memory", deserialize_with = "value::bytes")]
+    pub memory_bytes: u64,
+    /// How long the containers of a stack may take to be well.
+    #[serde(deserialize_with = "value::duration")]
+    pub timeout: Duration,
+}
+
+impl Default for DrillSettings {
+    fn default() -> Self {
+        Self {
+            nightly: false,
+            memory_bytes: 1 << 30,
+            timeout: Duration::from_mins(5),
+        }
+    }
 }
 
 /// How to reach the API of a TrueNAS and how to know that it is the right one.

@@ -253,3 +253,13 @@ fn the_files_for_the_way_to_an_engine_are_checked_before_they_are_needed() {
     file("key.pem", 0o644);
     insta::assert_snapshot!(complaint(&text), @"homelab.toml:6: key_file: FOLDER/key.pem holds a secret and has mode 0644, so that others can read it; expected 0600: `chmod 600` it");
 }
+
+#[test]
+fn a_drills_memory_is_a_size() {
+    insta::assert_snapshot!(complaint_about("[drill]\nmemory = \"1G\"\n"), @"homelab.toml:2: memory: `1G` is no size: expected a whole number with its unit, such as 512MiB or 1GiB, of at least 16MiB");
+    insta::assert_snapshot!(complaint_about("[drill]\nmemory = \"1MiB\"\n"), @"homelab.toml:2: memory: `1MiB` is no size: expected a whole number with its unit, such as 512MiB or 1GiB, of at least 16MiB");
+    let text = "[drill]\nnightly = true\nmemory = \"512 MiB\"\ntimeout = \"2m\"\n".to_owned();
+    let config = Config::parse(Path::new("homelab.toml"), text).unwrap();
+    assert!(config.drill().nightly);
+    assert_eq!(config.drill().memory_bytes, 512 << 20);
+}

@@ -48,6 +48,13 @@ impl NightReport {
         Ok(())
     }
 
+    /// Adds what was done after the night's own steps, and is in the history already.
+    pub fn append(&mut self, record: StepRecord) {
+        self.exit = self.exit.worse(record.end.exit());
+        self.ended = self.ended.max(record.ended);
+        self.steps.push(record);
+    }
+
     pub(super) fn finish(&mut self, now: Timestamp) {
         self.ended = now;
     }

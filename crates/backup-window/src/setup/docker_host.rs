@@ -8,13 +8,14 @@ use async_trait::async_trait;
 use backup_store::{OpenOptions, RetentionRules, RusticStore, SpoolOptions, Store, StoreError};
 use docker_stacks::{
     AddressKind, BollardEngine, ClientCertificate, Engine, EngineAddress, EngineError,
-    EngineOptions, EngineSsh, EngineTls, FileJournal, Journal, OutageOptions, PlanRules,
+    EngineOptions, EngineSsh, EngineTls, FileJournal, Journal, OutageOptions, PlanRules, Workbench,
     detect_own_container,
 };
 use secrecy::SecretString;
 
 use super::SetupError;
 use crate::config::{Config, ConfigError, RepositorySettings};
+use crate::drill::DrillOptions;
 use crate::mount::{self, Mounted, NotMounted};
 use crate::state::StateDir;
 use crate::step::stacks::{DockerHost, HostView, Permission, StacksOptions};
@@ -53,6 +54,23 @@ impl ConfiguredHost {
             journal: FileJournal::new(state.outage_journal()),
             host_name: host_name(repository),
         })
+    }
+
+    /// The engine, as something on which copies of containers can be tried. Nothing is asked of it
+    /// before the first call.
+    #[must_use]
+    pub fn workbench(&self) -> &dyn Workbench {
+        &self.engine
+    }
+
+    /// How copies are tried out, as the configuration says it.
+    #[must_use]
+    pub fn drill_options(config: &Config) -> DrillOptions {
+        DrillOptions {
+            memory_bytes: config.drill().memory_bytes,
+            timeout: config.drill().timeout,
+            settle: config.docker().settle,
+        }
     }
 
     /// What to back up and how, as the configuration says it. Where this program runs in a

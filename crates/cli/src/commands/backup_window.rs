@@ -105,7 +105,11 @@ async fn run(session: &Session, args: &RunArgs) -> Result<Exit, Failure> {
     )
     .await;
     watcher.done().await;
-    let report = report.map_err(|error| Failure::failed(&error))?;
+    let mut report = report.map_err(|error| Failure::failed(&error))?;
+    // The repository is on the NAS that is always on, so the other need not wait for this.
+    if let Some(record) = docker_backup::nightly_drill(session, &config, &state, &night).await? {
+        report.append(record);
+    }
     let time_zone = tonight::time_zone(Some(&config));
     session
         .output()

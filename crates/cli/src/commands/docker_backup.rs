@@ -1,5 +1,6 @@
 //! `docker-backup`: back up Docker stacks, and get them back.
 
+mod drill;
 mod export;
 mod repository;
 mod restore;
@@ -18,6 +19,7 @@ use crate::command::Command;
 use crate::failure::Failure;
 use crate::session::Session;
 
+pub(super) use drill::nightly as nightly_drill;
 pub(crate) use restore::undo_leftovers;
 pub(super) use run::recover;
 pub(super) use show_plan::{connected as connected_engine, describe as describe_plan};
@@ -59,6 +61,13 @@ enum Action {
     Restore(RestoreArgs),
     /// Write a snapshot into a tar archive, compressed with zstd, that GNU tar can extract.
     Export(ExportArgs),
+    /// Try out what was saved of a stack: restore it into volumes of its own, start copies of its
+    /// containers on them, check them, and take everything away again.
+    #[command(after_help = DRILL_CODES)]
+    Drill {
+        /// The stack [default: the one whose last drill is the longest ago].
+        stack: Option<String>,
+    },
     /// Check the repository.
     Verify {
         /// How much of the data to read and check, besides the structure.
@@ -77,6 +86,12 @@ enum Action {
     #[command(hide = true)]
     RestoreWorker,
 }
+
+const DRILL_CODES: &str = "\
+Exit codes:
+  0  PASS: the stack runs on what was restored
+  1  UNUSABLE: it does not, and nothing but the data is to blame
+  6  INCONCLUSIVE: it could not be told";
 
 #[derive(Debug, Args)]
 struct Stacks {
@@ -182,6 +197,7 @@ impl Command for DockerBackup {
             Action::Snapshots { stack } => repository::snapshots(&session, stack).await,
             Action::Restore(args) => restore::run(&session, args).await,
             Action::Export(args) => export::run(&session, args).await,
+            Action::Drill { stack } => drill::run(&session, stack).await,
             Action::Verify { read_data } => repository::verify(&session, read_data).await,
             Action::Retain(args) => retain::run(&session, args).await,
             Action::Recover => run::recover(&session).await,

@@ -5,6 +5,7 @@ mod create;
 mod exec;
 mod raw;
 mod swarm;
+mod workbench;
 
 use std::{collections::HashMap, future::ready, path::Path, time::Duration};
 

@@ -11,6 +11,7 @@ use super::{
     swarm::{self, Place, noun},
 };
 use crate::{
+    engine::workbench::is_of_a_drill,
     find::{Stack, StackKind},
     model::{Container, Volume},
 };
@@ -154,6 +155,9 @@ fn why_left_alone(stack: &Stack, rules: &PlanRules, warnings: &mut Vec<String>) 
     let mut exclusions = rules.exclude.iter();
     if let Some(exclusion) = exclusions.find(|exclusion| exclusion.matches_stack(&stack.name)) {
         return Some(format!("excluded by the configuration ('{exclusion}')"));
+    }
+    if !stack.containers.is_empty() && stack.containers.iter().all(is_of_a_drill) {
+        return Some("a drill made it, and takes it away again".to_owned());
     }
     let disabled = |container: &Container| !Labels::of(container).enable;
     if !stack.containers.is_empty() && stack.containers.iter().all(disabled) {

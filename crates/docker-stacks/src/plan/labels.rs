@@ -8,6 +8,7 @@
 //! - `backup-window.include`: what of its mounts is copied although the rules would not.
 //! - `backup-window.exec-pre`, `backup-window.exec-post`: a command to run in it before the first
 //!   stop of its group, or when the group is up again, each with `-timeout` and `-user` beside it.
+//! - `backup-window.drill`: a command to run in its copy in a drill, with the same beside it.
 
 mod exec;
 mod paths;
@@ -16,8 +17,9 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use crate::model::Container;
+use crate::{engine::workbench::MARK_LABEL, model::Container};
 
+pub(crate) use exec::drill_check;
 pub(super) use exec::{exec_after, exec_before};
 pub(super) use paths::{exclude, include, is_named};
 
@@ -30,6 +32,7 @@ pub(super) const EXCLUDE: &str = "backup-window.exclude";
 pub(super) const INCLUDE: &str = "backup-window.include";
 const EXEC_PRE: &str = "backup-window.exec-pre";
 const EXEC_POST: &str = "backup-window.exec-post";
+const DRILL: &str = "backup-window.drill";
 
 /// Whoever gives a container longer than this has mistyped a unit: no window is as long.
 const LONGEST_STOP: Duration = Duration::from_hours(24);
@@ -75,10 +78,11 @@ pub(super) fn complaints(container: &Container) -> Vec<String> {
             ENABLE | STOP => expected(value, read_flag),
             STOP_TIMEOUT => expected(value, read_timeout),
             // Lists: each of their entries may be wrong, and is spoken of there.
-            EXCLUDE | INCLUDE => None,
+            // The mark is no label of people's.
+            EXCLUDE | INCLUDE | MARK_LABEL => None,
             _ if exec::is_ours(key) => exec::wrong(container, key, value),
             _ => Some(format!(
-                "('{value}') is not known: expected {ENABLE}, {STOP}, {STOP_TIMEOUT}, {EXCLUDE}, {INCLUDE}, {EXEC_PRE} or {EXEC_POST} (the last two also with -timeout or -user at the end)"
+                "('{value}') is not known: expected {ENABLE}, {STOP}, {STOP_TIMEOUT}, {EXCLUDE}, {INCLUDE}, {EXEC_PRE}, {EXEC_POST} or {DRILL} (the last three also with -timeout or -user at the end)"
             )),
         };
         wrong.map(|wrong| {
@@ -178,10 +182,10 @@ mod tests {
         assert_eq!(stop_timeout(&db), None);
         insta::assert_snapshot!(complaints(&db).join("\n"), @r"
         container db: the label backup-window.enable is 'no': expected true or false; it is ignored
-        container db: the label backup-window.exec-before ('pg_dump') is not known: expected backup-window.enable, backup-window.stop, backup-window.stop-timeout, backup-window.exclude, backup-window.include, backup-window.exec-pre or backup-window.exec-post (the last two also with -timeout or -user at the end); it is ignored
+        container db: the label backup-window.exec-before ('pg_dump') is not known: expected backup-window.enable, backup-window.stop, backup-window.stop-timeout, backup-window.exclude, backup-window.include, backup-window.exec-pre, backup-window.exec-post or backup-window.drill (the last three also with -timeout or -user at the end); it is ignored
         container db: the label backup-window.stop is '': expected true or false; it is ignored
         container db: the label backup-window.stop-timeout is '30': expected a duration of at most a day with its unit, such as 30s or 2m; it is ignored
-        container db: the label backup-window.stop_timeout ('30s') is not known: expected backup-window.enable, backup-window.stop, backup-window.stop-timeout, backup-window.exclude, backup-window.include, backup-window.exec-pre or backup-window.exec-post (the last two also with -timeout or -user at the end); it is ignored
+        container db: the label backup-window.stop_timeout ('30s') is not known: expected backup-window.enable, backup-window.stop, backup-window.stop-timeout, backup-window.exclude, backup-window.include, backup-window.exec-pre, backup-window.exec-post or backup-window.drill (the last three also with -timeout or -user at the end); it is ignored
         ");
         for wrong in ["0s", "-5s", "25h", "soon"] {
             let db = labelled(&[(STOP_TIMEOUT, wrong)]);

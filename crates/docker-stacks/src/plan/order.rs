@@ -163,7 +163,7 @@ fn first_cycle(dependents: &[BTreeSet<usize>], remaining: &BTreeSet<usize>) -> B
 }
 
 /// What the first needs of the second, if it needs it.
-fn condition(dependent: &Container, dependency: &Container) -> Option<StartCondition> {
+pub(crate) fn condition(dependent: &Container, dependency: &Container) -> Option<StartCondition> {
     let by_reference = dependent
         .references()
         .any(|key| key.names(dependency))

@@ -4,6 +4,7 @@
 mod archives;
 mod commands;
 mod swarm;
+mod workbench;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ pub use archives::reads_archives;
 use commands::says_a_word;
 pub use commands::{exec_behaviour, runs_commands, tells_of_starts};
 pub use swarm::{SwarmFixture, halts_and_resumes};
+pub use workbench::{definition_of_obedient, makes_and_clears};
 
 /// The names of the containers that an engine under test must have.
 #[derive(Debug, Clone, PartialEq, Eq)]

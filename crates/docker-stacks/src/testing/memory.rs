@@ -5,6 +5,7 @@ mod engine;
 mod item;
 mod journal;
 mod services;
+mod workbench;
 
 use std::{
     collections::HashMap,
@@ -78,6 +79,8 @@ struct State {
     away_calls: usize,
     on_exec: Option<OnExec>,
     archives: HashMap<(String, PathBuf), Bytes>,
+    on_make: Option<workbench::OnMake>,
+    volume_folder: Option<std::path::PathBuf>,
     info: InfoAnswer,
 }
 

@@ -7,6 +7,7 @@ use backup_window::step::stacks::{self, DockerHost, Permission};
 use backup_window::step::{recover, upkeep};
 use docker_stacks::{FileJournal, HookEnd, RecoveryReport};
 
+use super::nightly_drill;
 use super::restore::{settle_if_well, undo_leftovers};
 use super::show_plan::check_names;
 use super::watch::Watcher;
@@ -50,6 +51,7 @@ pub(super) async fn run(session: &Session, only: Vec<String>, now: bool) -> Resu
         }
         records.extend(kept);
     }
+    records.extend(nightly_drill(session, &config, &state, &night).await?);
     session
         .output()
         .write_steps(&records, &tonight::time_zone(Some(&config)))
@@ -65,9 +67,15 @@ pub(crate) async fn recover(session: &Session) -> Result<Exit, Failure> {
     // At boot, the engine may still be starting: `recover` waits for it.
     let engine = engine(&config).map_err(|error| Failure::usage(&error))?;
     let journal = FileJournal::new(state.outage_journal());
+    // Stacks first: what is left of a drill is in nobody's way.
     let report = recover::run(&SystemClock, &engine, &journal, &outage_options(&config))
         .await
         .map_err(|error| failed_to(Exit::Failed, &error))?;
+    match state.drill_journal().settle(&engine).await {
+        Ok(cleared) if cleared.is_nothing() => {}
+        Ok(_) => tracing::info!("what a drill had left behind is taken away"),
+        Err(error) => tracing::warn!(%error, "something of a drill is left behind"),
+    }
     if let Some((_, record)) = &report {
         tonight::remember_recovery(&state, &config, record);
     }

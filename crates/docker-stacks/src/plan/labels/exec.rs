@@ -1,4 +1,4 @@
-//! The labels that ask for commands to be run in a container, around its copy.
+//! The labels that ask for commands to be run in a container around its copy, or in a drill.
 //!
 //! A JSON array of strings is a program with its arguments, anything else is for `/bin/sh -c`, as
 //! with `CMD` in a Dockerfile. With `-timeout` (5 minutes by default) and `-user` added to either
@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{EXEC_POST, EXEC_PRE, expected, read_timeout};
+use super::{DRILL, EXEC_POST, EXEC_PRE, expected, read_timeout};
 use crate::{engine::ExecCommand, model::Container};
 
 /// What is added to the name of a command's label, for how long it may take and as whom.
@@ -27,6 +27,14 @@ pub(in crate::plan) fn exec_after(container: &Container) -> Option<ExecCommand> 
     exec(container, EXEC_POST)
 }
 
+/// What is to be run in a drill's copy of the container.
+pub(crate) fn drill_check(container: &Container) -> Option<ExecCommand> {
+    exec(container, DRILL)
+}
+
+/// The labels that are commands.
+const COMMANDS: [&str; 3] = [EXEC_PRE, EXEC_POST, DRILL];
+
 fn exec(container: &Container, key: &str) -> Option<ExecCommand> {
     let command = read_command(container.label(key)?).ok()?;
     let beside = |suffix| container.label(&format!("{key}{suffix}"));
@@ -42,14 +50,12 @@ fn exec(container: &Container, key: &str) -> Option<ExecCommand> {
 /// The command whose label this one goes with.
 fn goes_with(key: &str, suffix: &str) -> Option<&'static str> {
     let command = key.strip_suffix(suffix)?;
-    [EXEC_PRE, EXEC_POST]
-        .into_iter()
-        .find(|key| *key == command)
+    COMMANDS.into_iter().find(|key| *key == command)
 }
 
 /// Is the label a command's, or does it go with one?
 pub(super) fn is_ours(key: &str) -> bool {
-    [EXEC_PRE, EXEC_POST].contains(&key)
+    COMMANDS.contains(&key)
         || goes_with(key, TIMEOUT_SUFFIX).is_some()
         || goes_with(key, USER_SUFFIX).is_some()
 }

@@ -101,3 +101,23 @@ async fn latency_and_absence_are_as_asked() {
     assert_eq!(begun.elapsed(), 7 * SECOND);
     assert_eq!(engine.requests(), 3 + 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_workbench_in_memory_keeps_the_contract() {
+    let engine = MemoryEngine::new();
+    engine.add_image(Image::new("sha256:00"));
+    engine.add(container("obedient"), Behaviour::default());
+    let definition = serde_json::json!({
+        "Id": "1f2e", "Name": "/obedient", "Image": "sha256:00", "State": { "Status": "running" },
+        "Mounts": [{ "Type": "volume", "Name": "data", "Source": "/v/data", "Destination": "/data" }],
+    });
+    conformance::makes_and_clears(&engine, &definition).await;
+    let mut unknown = definition;
+    unknown["Image"] = "sha256:ff".into();
+    let blueprint = crate::Blueprint::read(&unknown).unwrap();
+    let mark = crate::Mark::new("1");
+    let replica = blueprint.replica(&crate::Placement::new(mark.name("x"), 1));
+    let refused = crate::Workbench::make_container(&engine, &mark, &replica).await;
+    let kind = refused.unwrap_err().kind();
+    assert_eq!(kind, crate::EngineErrorKind::NotFound, "nothing is pulled");
+}
