@@ -66,9 +66,9 @@ pub async fn onto_fresh_host(
     };
     clear()?;
     make_staging(&scratch.to_owned())?;
-    let restored = put_back(engine, restorer, journal, snapshot, scratch, replace_files).await;
+    let done = put_back(engine, restorer, journal, snapshot, scratch, replace_files).await;
     let cleared = clear();
-    let report = restored?;
+    let report = done?;
     cleared.map(|()| report)
 }
 

@@ -196,17 +196,17 @@ pub(super) async fn prepare(
             to: swap.staging.clone(),
             verify: vec![target.place.clone()],
         };
-        let restored = restorer.restore(job).await?;
+        let written = restorer.restore(job).await?;
         let other = swap.place_in(&target.place);
         let metadata = std::fs::symlink_metadata(&other)
             .map_err(|error| swap_all::failed("find the restored", &other, &error))?;
         swap.inode = metadata.ino();
-        confined &= restored.confined;
-        total.files += restored.summary.files;
-        total.directories += restored.summary.directories;
-        total.other += restored.summary.other;
-        total.bytes += restored.summary.bytes;
-        total.incomplete.extend(restored.summary.incomplete);
+        confined &= written.confined;
+        total.files += written.summary.files;
+        total.directories += written.summary.directories;
+        total.other += written.summary.other;
+        total.bytes += written.summary.bytes;
+        total.incomplete.extend(written.summary.incomplete);
     }
     Ok((total, confined))
 }
