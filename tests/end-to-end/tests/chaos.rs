@@ -18,7 +18,7 @@ use tokio::time::Instant;
 const KILLS: u32 = 30;
 
 /// Of these, so many must have hit a run that had not ended by itself.
-const LEAST_HITS: u32 = 20;
+const LEAST_HITS: u32 = 10;
 
 /// How soon after a kill everything must run again.
 const SOON: Duration = Duration::from_secs(5);
