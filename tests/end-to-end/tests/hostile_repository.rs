@@ -51,7 +51,6 @@ impl Scene {
             "docker-backup",
             &["restore", stack, "--to", to.to_str().unwrap()],
         );
-        println!("{stack}: {:?} {}{}", ended.code, ended.out, ended.err);
         assert!(!ended.err.contains("panicked"), "{ended:?}");
         let differences = compare_trees(&outside, &copy);
         assert!(differences.is_empty(), "{stack}: {differences:#?}");

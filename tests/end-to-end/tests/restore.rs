@@ -13,6 +13,7 @@ use backup_store::testing::compare_trees;
 use end_to_end::{DockerHost, DockerHostOptions, obedient};
 use lab::isolation::isolated;
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::Instant;
 
 /// A Docker host on which nothing is waited for longer than need be, with a repository.
 fn host() -> DockerHost {
@@ -56,7 +57,11 @@ fn nothing_is_left(host: &DockerHost, places: &[&Path]) {
             for entry in fs::read_dir(folder).unwrap() {
                 let name = entry.unwrap().file_name();
                 let name = name.to_string_lossy();
-                assert!(!name.starts_with(".backup-window"), "{name} in {folder:?}");
+                assert!(
+                    !name.starts_with(".backup-window"),
+                    "{name} in {}",
+                    folder.display()
+                );
             }
         }
     }
@@ -172,7 +177,7 @@ fn a_restore_that_is_killed_leaves_the_old_data_or_the_new() {
             fs::write(volume.join(format!("file {number}")), [7; 3000]).unwrap();
         }
         host.run("docker-backup", &["run"]).expect_code(0);
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         host.run("docker-backup", &["restore", "shop"])
             .expect_code(0);
         let whole = begun.elapsed();
@@ -231,7 +236,7 @@ fn a_restore_that_is_killed_leaves_the_old_data_or_the_new() {
 /// Recovers until there is nothing to recover: the process that watches may hold the lock.
 fn wait_for_the_end(host: &DockerHost) {
     let journals = [host.journal(), host.dir.join("state/restore.json")];
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     while journals.iter().any(|path| path.exists()) {
         assert!(
             begun.elapsed() < Duration::from_mins(1),

@@ -219,12 +219,12 @@ impl PrivateDocker {
         Ok(BUSYBOX_IMAGE.to_owned())
     }
 
-    /// Makes the image [`POSTGRES_IMAGE`] out of this machine's PostgreSQL 15: its programs in
+    /// Makes the image [`POSTGRES_IMAGE`] out of this machine's `PostgreSQL` 15: its programs in
     /// `/usr/lib/postgresql/15/bin`, a shell, the user 70, and a folder `/data` of that user's.
     ///
     /// # Errors
     ///
-    /// If PostgreSQL is not on this machine, or the engine refuses it.
+    /// If `PostgreSQL` is not on this machine, or the engine refuses it.
     pub async fn import_postgres(&self) -> Result<(), PrivateDockerError> {
         postgres::import(self, &self.programs.busybox).await
     }

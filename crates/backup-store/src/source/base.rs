@@ -141,6 +141,8 @@ mod tests {
     use super::*;
     use crate::source::node::{Described, FileKind};
 
+    type Change = fn(&mut Described);
+
     fn described(changed: (i64, i64)) -> Described {
         Described {
             kind: FileKind::File,
@@ -170,7 +172,6 @@ mod tests {
         let base = base_of("volumes/x", &file);
         assert!(base.has("volumes/x".as_ref(), file.stamp()));
         assert!(!base.has("volumes/y".as_ref(), file.stamp()));
-        type Change = fn(&mut Described);
         let changes: [Change; 4] = [
             |file| file.size = 4,
             |file| file.modified.1 = 251,

@@ -200,7 +200,7 @@ async fn what_the_last_snapshot_lost_is_read_again_if_it_is_still_the_same() {
         fs::write(data.join(name), noise(name.len() as u64, 2000)).unwrap();
     }
     // So old that they are not copied because they might have changed again.
-    thread::sleep(std::time::Duration::from_millis(2100));
+    tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
     let (first, _) = captured(&store, &scene).await;
     first.archive().await.unwrap();
     let (staged, capture) = captured(&store, &scene).await;
@@ -333,6 +333,12 @@ fn apply(root: &Path, change: &Change) {
     };
 }
 
+fn apply_all(root: &Path, changes: &[Change]) {
+    for change in changes {
+        apply(root, change);
+    }
+}
+
 #[test]
 fn whatever_changes_before_between_and_after_it_is_the_capture_that_comes_back() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -359,22 +365,22 @@ fn whatever_changes_before_between_and_after_it_is_the_capture_that_comes_back()
             for (between, meanwhile, before, after, store) in nights {
                 let mut request = scene.request(NIGHT_1);
                 request.stack = format!("stack {number}");
-                between.iter().for_each(|change| apply(&data, change));
+                apply_all(&data, &between);
                 let kept = scene.path("kept");
                 let _ = fs::remove_dir_all(&kept);
                 let saved = runtime.block_on(async {
                     let mut staged = stores[store].stage(request).await.unwrap();
                     let root = data.clone();
                     let at_work = thread::spawn(move || {
-                        meanwhile.iter().for_each(|change| apply(&root, change));
+                        apply_all(&root, &meanwhile);
                     });
                     staged.warm_up(now()).await.unwrap();
                     at_work.join().unwrap();
-                    before.iter().for_each(|change| apply(&data, change));
+                    apply_all(&data, &before);
                     let capture = staged.capture(now()).await.unwrap();
                     keep(&data, &kept);
                     prop_assert!(capture.unsteady.is_empty(), "{:?}", capture);
-                    after.iter().for_each(|change| apply(&data, change));
+                    apply_all(&data, &after);
                     Ok(staged.archive().await.unwrap())
                 })?;
                 prop_assert_eq!(&saved.unreadable, &[]);

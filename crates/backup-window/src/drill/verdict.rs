@@ -215,7 +215,7 @@ pub fn judge(findings: &Findings) -> (Verdict, String) {
     if let Some(end) = lives().find(|end| !end.life.is_well()) {
         return open(sentence(end));
     }
-    for check in findings.checks.iter().filter(|check| !check.passed()) {
+    if let Some(check) = findings.checks.iter().find(|check| !check.passed()) {
         let CheckEnd {
             container,
             command,
@@ -223,13 +223,13 @@ pub fn judge(findings: &Findings) -> (Verdict, String) {
             ..
         } = check;
         let of = format!("the check of {container} ({command})");
-        match check.code {
+        return match check.code {
             Some(code) if !NO_PROGRAM.contains(&code) => {
-                return blame(format!("{of} failed with code {code}: {said}"));
+                blame(format!("{of} failed with code {code}: {said}"))
             }
-            Some(_) => return open(format!("{of} has no such program: {said}")),
-            None => return open(format!("{of} came to no end: {said}")),
-        }
+            Some(_) => open(format!("{of} has no such program: {said}")),
+            None => open(format!("{of} came to no end: {said}")),
+        };
     }
     let worthless = |check: &&CheckEnd| check.passes_on_empty == Some(true);
     if let Some(check) = findings.checks.iter().find(worthless) {

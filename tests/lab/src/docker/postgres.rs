@@ -1,4 +1,4 @@
-//! An image of PostgreSQL, made of what Debian's packages have put on this machine.
+//! An image of `PostgreSQL`, made of what Debian's packages have put on this machine.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,7 +17,7 @@ const SHARE: &str = "/usr/share/postgresql/15";
 /// What the lab runs of it.
 const PROGRAMS: [&str; 4] = ["initdb", "pg_isready", "postgres", "psql"];
 
-/// Who PostgreSQL runs as in the image; it refuses to be root.
+/// Who `PostgreSQL` runs as in the image; it refuses to be root.
 const USER: u32 = 70;
 
 /// The commands besides; they are links to busybox.

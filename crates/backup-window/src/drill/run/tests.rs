@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use backup_store::{
     BackupRequest, BackupSummary, CheckDepth, CheckReport, CompareRequest, Comparison,
-    ExportRequest, ExportSummary, RestoreRequest, RestoreSummary, StoreError,
+    ExportRequest, ExportSummary, PruneOptions, PruneSummary, RestoreRequest, RestoreSummary,
+    SnapshotId, StagedBackup, StoreError,
 };
 use docker_stacks::testing::{Behaviour, ExecBehaviour, HealthBehaviour, MemoryEngine};
 use docker_stacks::{Engine as _, Image};
@@ -32,6 +33,18 @@ impl Store for Repository {
 
     async fn back_up(&self, _: BackupRequest) -> Result<BackupSummary, StoreError> {
         unreachable!("a drill saves nothing")
+    }
+
+    async fn stage(&self, _: BackupRequest) -> Result<Box<dyn StagedBackup>, StoreError> {
+        unreachable!("a drill saves nothing")
+    }
+
+    async fn forget(&self, _: Vec<SnapshotId>) -> Result<(), StoreError> {
+        unreachable!("a drill forgets nothing")
+    }
+
+    async fn prune(&self, _: PruneOptions) -> Result<PruneSummary, StoreError> {
+        unreachable!("a drill removes nothing of the repository")
     }
 
     async fn snapshots(&self) -> Result<Vec<Snapshot>, StoreError> {
@@ -117,6 +130,7 @@ fn snapshot() -> Snapshot {
         ],
         files: None,
         processed_bytes: None,
+        made_here: true,
     }
 }
 

@@ -59,17 +59,11 @@ pub(super) fn withheld(container: &Container, host: &HostConfig) -> Vec<Withheld
             .is_some_and(|all| !all.is_empty())
         || some(&host.device_cgroup_rules);
     note(devices, true, "devices");
-    note(
-        is(&host.network_mode, "host"),
-        true,
-        "the machine's network",
-    );
+    let network = is(&host.network_mode, "host");
+    note(network, true, "the machine's network");
     note(is(&host.pid_mode, "host"), true, "the machine's processes");
-    note(
-        is(&host.ipc_mode, "host"),
-        true,
-        "the machine's shared memory",
-    );
+    let memory = is(&host.ipc_mode, "host");
+    note(memory, true, "the machine's shared memory");
     note(is(&host.userns_mode, "host"), true, "the machine's users");
     note(is(&host.uts_mode, "host"), false, "the machine's host name");
     note(
@@ -92,11 +86,8 @@ pub(super) fn withheld(container: &Container, host: &HostConfig) -> Vec<Withheld
     );
     let runtime = host.runtime.as_deref().unwrap_or_default();
     note(!USUAL_RUNTIMES.contains(&runtime), true, "another runtime");
-    note(
-        !container.links.is_empty(),
-        true,
-        "links to other containers",
-    );
+    let links = !container.links.is_empty();
+    note(links, true, "links to other containers");
     let mut attachments = container.networks.values();
     note(
         attachments.any(|attachment| !attachment.wanted_addresses.is_empty()),

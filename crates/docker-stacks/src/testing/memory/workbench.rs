@@ -82,7 +82,7 @@ impl Workbench for MemoryEngine {
         }
         let id = fixture::id(replica.name(), 0);
         let mut container = Container::new(&id, replica.name());
-        container.image_id = image.to_owned();
+        image.clone_into(&mut container.image_id);
         container.labels = mark.labels();
         container.state = ContainerState::Created;
         let behaviour = state.on_make.as_ref().map(|make| make(replica));
