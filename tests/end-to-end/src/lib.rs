@@ -5,6 +5,7 @@
 //! of an earlier build.
 
 mod docker_host;
+mod restless;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -15,6 +16,7 @@ use serde_json::Value;
 pub use docker_host::{
     AUTO_REMOVED, DockerHost, DockerHostOptions, obedient, seven_containers, start_auto_removed,
 };
+pub use restless::{NO_SPOOL, Restless};
 
 /// The configuration that the README shows.
 pub const EXAMPLE: &str = include_str!("../../../examples/homelab.toml");

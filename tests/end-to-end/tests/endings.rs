@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use end_to_end::House;
+use end_to_end::{House, NO_SPOOL, Restless};
 use lab::homelab::HomelabOptions;
 use lab::isolation::isolated;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -20,23 +20,23 @@ use tokio::time::Instant;
 const SOON: Duration = Duration::from_secs(5);
 
 /// What each stack has besides: it takes its time to be read, and no room on any disk.
-const SPARSE_FILE_BYTES: u64 = 1 << 30;
+const SPARSE_FILE_BYTES: u64 = 1 << 29;
 
 /// A house with a repository.
 fn house() -> House {
     let house = House::build(HomelabOptions::default());
+    let changed = house.config_with("[docker]", &format!("[docker]\n{NO_SPOOL}"));
+    fs::rename(changed, &house.config).unwrap();
     house.run("docker-backup", &["init"]).expect_code(0);
     house
 }
 
-/// Gives each stack a file that has to be read in the next backup, so that outages last.
-fn prolong_outages(house: &House) {
-    for stack in house.lab.stacks() {
-        if let Some((_, folder)) = stack.data.first() {
-            let file = fs::File::create(folder.join("sparse")).unwrap();
-            file.set_len(SPARSE_FILE_BYTES).unwrap();
-        }
-    }
+/// Gives each stack a file that has to be read while it is down, so that outages last.
+fn prolong_outages(house: &House) -> Restless {
+    let stacks = house.lab.stacks().iter();
+    let folders = stacks.filter_map(|stack| stack.data.first());
+    let files: Vec<PathBuf> = folders.map(|(_, folder)| folder.join("sparse")).collect();
+    Restless::begin(&files, SPARSE_FILE_BYTES)
 }
 
 fn journal(house: &House) -> PathBuf {
@@ -57,6 +57,7 @@ struct InAnOutage<'a> {
     house: &'a House,
     before: Vec<String>,
     run: Child,
+    _restless: Restless,
 }
 
 impl<'a> InAnOutage<'a> {
@@ -68,7 +69,7 @@ impl<'a> InAnOutage<'a> {
     }
 
     fn of(house: &'a House, mut command: Command, after: Duration) -> Self {
-        prolong_outages(house);
+        let restless = prolong_outages(house);
         let before = house.running();
         let journal = journal(house);
         assert!(!journal.exists());
@@ -80,7 +81,12 @@ impl<'a> InAnOutage<'a> {
             .unwrap();
         wait_until(house, "an outage begins", || journal.exists());
         house.wait(async { tokio::time::sleep(after).await });
-        Self { house, before, run }
+        Self {
+            house,
+            before,
+            run,
+            _restless: restless,
+        }
     }
 
     fn pid(&self) -> Pid {

@@ -16,7 +16,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use end_to_end::{
-    AUTO_REMOVED, DockerHost, DockerHostOptions, seven_containers, start_auto_removed,
+    AUTO_REMOVED, DockerHost, DockerHostOptions, NO_SPOOL, Restless, seven_containers,
+    start_auto_removed,
 };
 use lab::docker::{Action, Request, SocketProxy};
 use lab::isolation::{isolated, scratch};
@@ -128,7 +129,7 @@ impl Matrix {
             // As whoever does not want an upgrade of the engine to end everything has set it.
             dockerd: vec!["--live-restore".to_owned()],
             socket: Some(socket.clone()),
-            docker: "settle = \"200ms\"\nstop_timeout = \"2s\"".to_owned(),
+            docker: format!("settle = \"200ms\"\nstop_timeout = \"2s\"\n{NO_SPOOL}"),
             ..DockerHostOptions::default()
         });
         let trap = Arc::new(Mutex::new(Trap::default()));
@@ -161,9 +162,7 @@ impl Matrix {
 
     /// Has `fault` happen at a step of a run, and checks what is left.
     fn case(&mut self, at: usize, name: &str, fault: Fault) -> Option<Duration> {
-        if name == COPY {
-            self.prolong_copies();
-        }
+        let _restless = (name == COPY).then(|| self.prolong_copies());
         let mut command = self.host.command("docker-backup", &["run"]);
         command.stdout(Stdio::null()).stderr(Stdio::null());
         {
@@ -186,14 +185,14 @@ impl Matrix {
         took
     }
 
-    /// Gives each group a file that its next copy has to read.
-    fn prolong_copies(&self) {
-        for volume in ["vpn_state", "shop_data", "wiki_pages"] {
+    /// Gives each group a file that its next copy has to read while it is down.
+    fn prolong_copies(&self) -> Restless {
+        let files = ["vpn_state", "shop_data", "wiki_pages"].map(|volume| {
             let format = "--format={{.Mountpoint}}";
             let folder = self.host.docker(&["volume", "inspect", format, volume]);
-            let file = fs::File::create(Path::new(&folder).join("sparse")).unwrap();
-            file.set_len(SPARSE_FILE_BYTES).unwrap();
-        }
+            Path::new(&folder).join("sparse")
+        });
+        Restless::begin(&files, SPARSE_FILE_BYTES)
     }
 
     fn has_sprung(&self) -> bool {

@@ -63,6 +63,7 @@ fn the_four_cron_lines_make_a_whole_night() {
                 "wake",
                 "stacks",
                 "verify",
+                "retain",
                 "replicate",
                 "evidence",
                 "guard",
@@ -124,8 +125,7 @@ fn the_supervised_night_does_it_in_one_run() {
         assert!(intention.out.contains("wiki_pages"), "{}", intention.out);
         assert_eq!(house.lab.host().packets_seen(), 0, "a dry run wakes nobody");
         house.run("backup-window", &["check"]).expect_code(0);
-        let keeping = house.config_with("[repository]", "[repository]\nkeep = { last = 2 }");
-        let night = house.run_with(&keeping, "backup-window", &["run", "--json"]);
+        let night = house.run("backup-window", &["run", "--json"]);
         night.expect_code(0);
         let report = night.json();
         let steps = report["steps"].as_array().unwrap();

@@ -1,7 +1,9 @@
 //! What `docker-backup` says and does of stacks on a real engine: its plan, commands in containers,
 //! and containers that misbehave.
 
-use end_to_end::{DockerHost, DockerHostOptions, Ended, obedient, seven_containers};
+use end_to_end::{
+    DockerHost, DockerHostOptions, Ended, NO_SPOOL, Restless, obedient, seven_containers,
+};
 use lab::isolation::isolated;
 
 /// A Docker host on which nothing is waited for longer than need be.
@@ -142,13 +144,16 @@ fn a_command_that_fails_is_spoken_of_and_the_copy_is_made() {
 #[test]
 fn what_something_else_starts_meanwhile_is_copied_again() {
     isolated(|| {
-        let host = host();
+        let host = DockerHost::build(&DockerHostOptions {
+            docker: format!("settle = \"500ms\"\n{NO_SPOOL}"),
+            ..DockerHostOptions::default()
+        });
         let service = format!("{}\nvolumes: [\"data:/data\"]", obedient());
         host.project("shop", &[("app", &service)], &["data"]);
         host.run("docker-backup", &["init"]).expect_code(0);
         let folder = host.docker(&["volume", "inspect", "--format={{.Mountpoint}}", "shop_data"]);
-        let file = std::fs::File::create(std::path::Path::new(&folder).join("sparse")).unwrap();
-        file.set_len(1 << 30).unwrap();
+        let file = std::path::Path::new(&folder).join("sparse");
+        let _restless = Restless::begin(&[file], 1 << 30);
         let run = host
             .command("docker-backup", &["run"])
             .stdout(std::process::Stdio::piped())

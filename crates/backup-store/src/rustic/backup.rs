@@ -3,14 +3,14 @@
 use std::{path::PathBuf, sync::Arc};
 
 use rustic_core::{
-    BackupOptions, ReadSource, SnapshotOptions,
+    BackupOptions, FileType, ReadBackend, ReadSource, RusticError, SnapshotOptions,
     jiff::tz::TimeZone,
     repofile::{SnapshotFile, SnapshotId as LibraryId, SnapshotSummary},
 };
 
 use super::{LoadedIndex, Shared, Task, parent, parent::Parent};
 use crate::{
-    BackupRequest, BackupSummary, SnapshotId, StoreError,
+    BackupRequest, BackupSummary, SnapshotId, StoreError, TAG_INCOMPLETE, TAG_LIVE,
     account::{Account, Kind},
     lock::RepositoryLock,
     source::{Base, Opener, Sources, to_library_time},
@@ -116,7 +116,15 @@ impl Job<'_> {
         if !is_live(request) {
             forget_live(index, request);
         }
-        let summary = summarise(account, &snapshot, &summary);
+        let mut summary = summarise(account, &snapshot, &summary);
+        if !summary.unreadable.is_empty() && !is_live(request) {
+            match mark_incomplete(index, &snapshot) {
+                Ok(marked) => summary.snapshot = marked,
+                Err(error) => {
+                    tracing::warn!(%error, "the snapshot does not say that it lacks files")
+                }
+            }
+        }
         tracing::info!(
             stack = request.stack,
             snapshot = %summary.snapshot,
@@ -129,8 +137,32 @@ impl Job<'_> {
     }
 }
 
+/// Writes the snapshot once more with the tag that says that it lacks something, and removes it
+/// without: what could not be read is known only when everything was.
+fn mark_incomplete(
+    index: &mut LoadedIndex,
+    snapshot: &SnapshotFile,
+) -> Result<SnapshotId, StoreError> {
+    let failed = |error: Box<RusticError>| TASK.failed(&error);
+    let (folder, repository) = (&index.folder, &index.repository);
+    let before = folder.list(FileType::Snapshot).map_err(failed)?;
+    let mut marked = snapshot.clone();
+    marked.tags.add(TAG_INCOMPLETE.to_owned());
+    repository.save_snapshots(vec![marked]).map_err(failed)?;
+    let after = folder.list(FileType::Snapshot).map_err(failed)?;
+    let new = after.into_iter().find(|id| !before.contains(id));
+    let new = new.ok_or_else(|| StoreError::Library {
+        operation: TASK.0,
+        message: "the marked snapshot is not there after it was written".to_owned(),
+    })?;
+    repository
+        .delete_snapshots(&[snapshot.id])
+        .map_err(failed)?;
+    Ok(SnapshotId::new(new))
+}
+
 fn is_live(request: &BackupRequest) -> bool {
-    request.tags.iter().any(|tag| tag == parent::LIVE_TAG)
+    request.tags.iter().any(|tag| tag == TAG_LIVE)
 }
 
 /// Removes the snapshots of the stack at work: this one has all that they had. One that stays

@@ -13,10 +13,7 @@ use rustic_core::{
 };
 
 use super::{LoadedIndex, list};
-use crate::{BackupRequest, SnapshotId, StoreError, source::Base};
-
-/// The tag of a snapshot of a stack at work, which only helps the next one along.
-pub(crate) const LIVE_TAG: &str = "live";
+use crate::{BackupRequest, SnapshotId, StoreError, TAG_LIVE, source::Base};
 
 /// The snapshots that have been read, so that each is read once.
 pub(super) type KnownSnapshots = HashMap<Id, SnapshotFile>;
@@ -52,7 +49,7 @@ pub(super) fn live(
     request: &BackupRequest,
 ) -> Result<Vec<SnapshotId>, StoreError> {
     let all = of_stack(index, request)?.into_iter();
-    let live = all.filter(|(_, snapshot)| snapshot.tags.contains(LIVE_TAG));
+    let live = all.filter(|(_, snapshot)| snapshot.tags.contains(TAG_LIVE));
     Ok(live.map(|(id, _)| id).collect())
 }
 

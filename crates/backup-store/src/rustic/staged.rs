@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use super::{LoadedIndex, Shared, Task, backup, parent, parent::Parent};
 use crate::{
-    BackupRequest, BackupSummary, Capture, Source, StagedBackup, StoreError, WarmUp,
+    BackupRequest, BackupSummary, Capture, Source, StagedBackup, StoreError, TAG_LIVE, WarmUp,
     account::{Account, CancelOnDrop},
     source::{self, Ahead, Base, Captured, Recorded, Sources, Survey},
     spool::{self, Spool},
@@ -172,7 +172,7 @@ impl Stage {
         if is_worth_a_live_pass(&first, &contents) {
             let request = BackupRequest {
                 started_at: now,
-                tags: vec![parent::LIVE_TAG.to_owned()],
+                tags: vec![TAG_LIVE.to_owned()],
                 ..self.request.clone()
             };
             let (ordered, places) = (found.ordered().to_vec(), found.places());
