@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use rustic_core::Id;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::{TAG_LIVE, TAG_SAFETY};
+
 /// The id of a snapshot: the SHA-256 of its encrypted file, as restic names it.
 ///
 /// `Display` gives the first eight hexadecimal digits, as `restic snapshots` does; `{:#}` and
@@ -87,6 +89,17 @@ pub struct Snapshot {
     pub files: Option<u64>,
     /// How many bytes those files hold, if that was recorded.
     pub processed_bytes: Option<u64>,
+}
+
+impl Snapshot {
+    /// Whether it is what a night has saved: neither a copy of a stack at work ([`TAG_LIVE`]) nor
+    /// what a restore replaced ([`TAG_SAFETY`]). The newest of these is what is restored unless
+    /// another one is named.
+    #[must_use]
+    pub fn is_of_a_night(&self) -> bool {
+        let has = |tag: &str| self.tags.iter().any(|own| own == tag);
+        !has(TAG_LIVE) && !has(TAG_SAFETY)
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Getting data back: into the place it came from, onto a machine that lost it, or into a folder.
 //!
 //! Whoever writes what a repository holds is a process of its own that can write nowhere else
-//! ([`confinement`]); here is what it is told ([`Restorer`]) and what is done around it:
+//! (`restore/confinement.rs`); here is what it is told ([`Restorer`]) and what is done around it:
 //!
 //! - [`in_place`] restores beside the data that is there, holds every byte against the snapshot,
 //!   and only then stops the stack, saves what is there in a snapshot of its own, swaps the two and
@@ -28,4 +28,4 @@ pub use journal::{Phase, SwapJournal, SwapJournalError, SwapRecord};
 pub use place::{How, Swap};
 pub use swap_all::{Leftover, settle, undo};
 pub use targets::{Target, Targets, targets};
-pub use whole::{InPlace, InPlaceReport, SAFETY_TAG, in_place};
+pub use whole::{InPlace, InPlaceReport, in_place};

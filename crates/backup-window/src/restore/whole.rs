@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use backup_store::{BackupRequest, RestoreSummary, Snapshot, Source, Store};
+use backup_store::{BackupRequest, RestoreSummary, Snapshot, Source, Store, TAG_SAFETY};
 use docker_stacks::{Engine, GroupPlan, OutageReport, StackPlan, WorkEnd, outage};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -18,9 +18,6 @@ use crate::clock::Clock;
 use crate::exit::Exit;
 use crate::sentence;
 use crate::step::stacks::{DockerHost, StacksOptions, problems};
-
-/// The tag of snapshots that hold what was there before a restore.
-pub const SAFETY_TAG: &str = "safety";
 
 /// What a restore in place works with.
 #[derive(Debug)]
@@ -82,7 +79,7 @@ impl InPlaceReport {
 ///
 /// The data is written beside what is there and held against the snapshot while the stack still
 /// runs. Then the stack's group goes down, what is there is saved in a snapshot with the tag
-/// [`SAFETY_TAG`], the two are swapped, and the group is started again. What was there is removed
+/// [`TAG_SAFETY`], the two are swapped, and the group is started again. What was there is removed
 /// when everything runs well.
 ///
 /// # Errors
@@ -265,7 +262,7 @@ async fn save(
         host: parts.host.host_name().to_owned(),
         started_at: parts.clock.now(),
         sources,
-        tags: vec![SAFETY_TAG.to_owned()],
+        tags: vec![TAG_SAFETY.to_owned()],
     };
     let saved = parts.store.back_up(request).await.map_err(|error| {
         RestoreFailure::new(

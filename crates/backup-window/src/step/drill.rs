@@ -11,7 +11,6 @@ use super::{Recorder, Step, StepEnd, StepRecord};
 use crate::clock::Clock;
 use crate::drill::{DrillOptions, DrillRecord, DrillRecords, DrillReport, Verdict, drill};
 use crate::evidence::Fact;
-use crate::restore::SAFETY_TAG;
 use crate::sentence;
 use crate::setup::ConfiguredHost;
 use crate::state::StateDir;
@@ -138,7 +137,7 @@ fn newest(snapshots: Vec<Snapshot>, host_name: &str) -> BTreeMap<String, Snapsho
     snapshots
         .into_iter()
         .filter(|snapshot| snapshot.host == host_name && !snapshot.stack.is_empty())
-        .filter(|snapshot| !snapshot.tags.iter().any(|tag| tag == SAFETY_TAG))
+        .filter(Snapshot::is_of_a_night)
         .map(|snapshot| (snapshot.stack.clone(), snapshot))
         .collect()
 }

@@ -14,8 +14,7 @@ use backup_window::clock::SystemClock;
 use backup_window::config::Config;
 use backup_window::exit::Exit;
 use backup_window::restore::{
-    InPlace, RestoreFailure, RestoreJob, Restorer, SAFETY_TAG, Targets, in_place, onto_fresh_host,
-    targets,
+    InPlace, RestoreFailure, RestoreJob, Restorer, Targets, in_place, onto_fresh_host, targets,
 };
 use backup_window::setup::ConfiguredHost;
 use backup_window::state::StateDir;
@@ -264,17 +263,18 @@ pub(super) fn choose<'a>(
 ) -> Result<&'a Snapshot, Failure> {
     let Some(wanted) = wanted else {
         // What a restore saved before it replaced it is only restored if somebody says so.
-        let is_safety = |snapshot: &Snapshot| snapshot.tags.iter().any(|tag| tag == SAFETY_TAG);
         let mut newest = snapshots.iter().rev();
-        return newest.find(|snapshot| !is_safety(snapshot)).ok_or_else(|| {
-            Failure::text(
-                Exit::Usage,
-                format!(
-                    "the repository has no snapshot of a stack called {stack}: \
+        return newest
+            .find(|snapshot| snapshot.is_of_a_night())
+            .ok_or_else(|| {
+                Failure::text(
+                    Exit::Usage,
+                    format!(
+                        "the repository has no snapshot of a stack called {stack}: \
                      `docker-backup snapshots` lists what it has"
-                ),
-            )
-        });
+                    ),
+                )
+            });
     };
     let mut matching = snapshots
         .iter()
