@@ -30,6 +30,7 @@ pub mod config;
 pub mod drill;
 pub mod evidence;
 pub mod exit;
+pub mod fs_snapshots;
 pub mod history;
 pub mod lock;
 pub mod mount;

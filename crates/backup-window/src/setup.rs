@@ -11,7 +11,9 @@ use thiserror::Error;
 use truenas_client::{RestClient, RestOptions, TrueNasError, Trust};
 use wol::WakeRequest;
 
-pub use docker_host::{ConfiguredHost, engine, outage_options, upkeep};
+pub use docker_host::{
+    ConfiguredHost, engine, outage_options, snapshot_holder, snapshotter, upkeep,
+};
 
 use crate::config::{Config, ConfigError, HostKeySettings, NasApi, TrustSettings};
 use crate::step::wake::WakeOptions;

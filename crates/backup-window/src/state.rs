@@ -70,6 +70,12 @@ impl StateDir {
         self.path.join("drills.json")
     }
 
+    /// Which snapshots of file systems to remove, while there are any.
+    #[must_use]
+    pub fn snapshot_ledger(&self) -> PathBuf {
+        self.path.join("snapshots.json")
+    }
+
     /// Held by the one run that may stop stacks or switch a NAS off.
     #[must_use]
     pub fn lock(&self) -> PathBuf {

@@ -72,6 +72,12 @@ impl Holder {
         }
     }
 
+    /// What makes the snapshots.
+    #[must_use]
+    pub fn snapshotter(&self) -> &dyn Snapshotter {
+        self.snapshotter.as_ref()
+    }
+
     /// Says of each path what serves it, or why nothing does ([`Snapshotter::survey`]).
     pub async fn survey(&self, paths: &[PathBuf]) -> Vec<Result<Served, NotServed>> {
         self.snapshotter.survey(paths).await

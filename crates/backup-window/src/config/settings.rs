@@ -15,6 +15,7 @@ use wol::{Destination, MacAddr};
 use super::engine::{SshSettings, TlsSettings};
 use super::file_ref::FileRef;
 use super::value;
+use crate::fs_snapshots::SnapshotUse;
 use crate::upkeep::PruneSchedule;
 use crate::window::Window;
 
@@ -80,6 +81,8 @@ pub struct DockerSettings {
     /// How much may lie there at once. What does not fit is read while its stack is down.
     #[serde(deserialize_with = "value::bytes")]
     pub spool_limit: u64,
+    /// Whether data is read from snapshots of its file system, where that has them.
+    pub snapshots: SnapshotUse,
 }
 
 impl Default for DockerSettings {
@@ -96,6 +99,7 @@ impl Default for DockerSettings {
             settle: Duration::from_secs(3),
             spool: None,
             spool_limit: 8 << 30,
+            snapshots: SnapshotUse::default(),
         }
     }
 }

@@ -11,6 +11,7 @@ use docker_stacks::{
     EngineOptions, EngineSsh, EngineTls, FileJournal, Journal, OutageOptions, PlanRules, Workbench,
     detect_own_container,
 };
+use fs_snapshots::{Holder, Ledger, Owner, SystemOptions, SystemSnapshotter};
 use secrecy::SecretString;
 
 use super::SetupError;
@@ -119,6 +120,21 @@ pub fn upkeep(config: &Config, state: &StateDir) -> Result<UpkeepOptions, SetupE
 
 fn host_name(repository: &RepositorySettings) -> String {
     repository.host_name.clone().unwrap_or_else(machine_name)
+}
+
+/// What makes snapshots of this machine's file systems; the machine's name is part of theirs.
+#[must_use]
+pub fn snapshotter(config: &Config) -> SystemSnapshotter {
+    let name = config.repository().ok().and_then(|it| it.host_name.clone());
+    let owner = Owner::new(&name.unwrap_or_else(machine_name));
+    SystemSnapshotter::new(owner, SystemOptions::default())
+}
+
+/// The same, with the list of what is owed its removal.
+#[must_use]
+pub fn snapshot_holder(config: &Config, state: &StateDir) -> Holder {
+    let ledger = Ledger::new(state.snapshot_ledger());
+    Holder::new(Arc::new(snapshotter(config)), ledger)
 }
 
 /// Only what listens on this machine's file system is certain to see the same files.

@@ -2,6 +2,7 @@
 
 use backup_window::clock::{Clock as _, SystemClock};
 use backup_window::exit::Exit;
+use backup_window::fs_snapshots::MountMethod;
 use backup_window::step::stacks::plan_stacks;
 use backup_window::window::Night;
 use docker_stacks::Plan;
@@ -9,7 +10,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::{RunArgs, put_together};
-use crate::commands::docker_backup::{connected_engine, describe_plan};
+use crate::commands::docker_backup::{connected_engine, describe_plan, methods_of_plan};
 use crate::failure::{Failure, failed_to};
 use crate::session::Session;
 use crate::tonight;
@@ -21,6 +22,7 @@ struct Intention {
     window_is_open: bool,
     wake: String,
     stacks: Plan,
+    reads: Vec<MountMethod>,
     replication_tasks: Vec<String>,
     shut_down: String,
 }
@@ -35,6 +37,7 @@ pub(super) async fn run(session: &Session, args: &RunArgs) -> Result<Exit, Failu
     let stacks = plan_stacks(&engine, &options.stacks)
         .await
         .map_err(|error| failed_to(Exit::Failed, &error))?;
+    let reads = methods_of_plan(&config, &options.stacks, &stacks).await;
     let intention = Intention {
         night,
         window_is_open: night.is_open_at(SystemClock.now()),
@@ -46,6 +49,7 @@ pub(super) async fn run(session: &Session, args: &RunArgs) -> Result<Exit, Failu
             options.wake.deadline
         ),
         stacks,
+        reads,
         replication_tasks: options.replication_tasks,
         shut_down: if options.keep_up {
             "leave the backup NAS on".to_owned()
@@ -87,7 +91,7 @@ fn describe(intention: &Intention, time_zone: &TimeZone) -> String {
             "closed"
         },
         intention.wake,
-        describe_plan(&intention.stacks),
+        describe_plan(&intention.stacks, &intention.reads),
         intention.replication_tasks.join(", "),
         intention.shut_down,
     )

@@ -2,12 +2,14 @@
 
 use backup_window::config::Config;
 use backup_window::exit::Exit;
+use backup_window::fs_snapshots::{self, Method, MountMethod};
 use backup_window::setup::{self, ConfiguredHost};
 use backup_window::step::stacks::{Permission, StacksOptions, plan_stacks};
 use docker_stacks::{
     BollardEngine, Engine, ExecCommand, HookPlan, Mount, MountDecision, MountKind, Plan,
     ServiceDecision, ServicePlan, StackDecision, find_stacks_in_swarm,
 };
+use serde::Serialize;
 
 use crate::failure::{Failure, failed_to};
 use crate::session::Session;
@@ -21,7 +23,14 @@ pub(super) async fn run(session: &Session, only: Vec<String>) -> Result<Exit, Fa
     let plan = plan_stacks(&engine, &options)
         .await
         .map_err(|error| failed_to(Exit::Failed, &error))?;
-    session.output().write(&plan, || describe(&plan))?;
+    let methods = methods(&config, &options, &plan).await;
+    let shown = Shown {
+        plan: &plan,
+        reads: &methods,
+    };
+    session
+        .output()
+        .write(&shown, || describe(&plan, &methods))?;
     for warning in &plan.warnings {
         tracing::warn!("{warning}");
     }
@@ -30,6 +39,26 @@ pub(super) async fn run(session: &Session, only: Vec<String>) -> Result<Exit, Fa
     } else {
         Exit::Attention
     })
+}
+
+/// The plan, with what is not the engine's: how the data is read.
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    reads: &'a [MountMethod],
+}
+
+/// How the data of each mount is read.
+pub(crate) async fn methods(
+    config: &Config,
+    options: &StacksOptions,
+    plan: &Plan,
+) -> Vec<MountMethod> {
+    let snapshotter = setup::snapshotter(config);
+    let (wanted, view) = (config.docker().snapshots, options.host_view);
+    let surveyed = fs_snapshots::survey(plan, wanted, view, &snapshotter).await;
+    fs_snapshots::methods(plan, wanted, view, &surveyed)
 }
 
 /// The engine that the configuration names, once it has answered.
@@ -71,8 +100,8 @@ pub(super) async fn check_names(
     }
 }
 
-/// The plan as a table.
-pub(crate) fn describe(plan: &Plan) -> String {
+/// The plan as a table; what is read from a snapshot says so.
+pub(crate) fn describe(plan: &Plan, methods: &[MountMethod]) -> String {
     let mut rows = Vec::new();
     for (index, group) in plan.groups.iter().enumerate() {
         for stack in &group.stacks {
@@ -113,16 +142,21 @@ pub(crate) fn describe(plan: &Plan) -> String {
                 ]);
             }
             for mount in &stack.mounts {
+                let method = methods
+                    .iter()
+                    .filter(|_| mount.decision == MountDecision::Copy)
+                    .find(|method| method.source == mount.mount.source);
                 rows.push([
                     String::new(),
                     String::new(),
-                    match mount.decision {
-                        MountDecision::Copy => "  copy",
-                        MountDecision::Skip => "  skip",
+                    match (mount.decision, method.map(|method| method.method)) {
+                        (MountDecision::Copy, Some(Method::Snapshot)) => "  snapshot",
+                        (MountDecision::Copy, _) => "  copy",
+                        (MountDecision::Skip, _) => "  skip",
                     }
                     .to_owned(),
                     describe_mount(&mount.mount),
-                    mount.reason.clone(),
+                    describe_reason(&mount.reason, method),
                 ]);
             }
         }
@@ -132,6 +166,16 @@ pub(crate) fn describe(plan: &Plan) -> String {
         return "no stacks were found".to_owned();
     }
     table(["GROUP", "STACK", "WHAT", "OF WHAT", "WHY"], rows)
+}
+
+/// Where no file system has snapshots, nobody asks why there are none.
+fn describe_reason(why: &str, method: Option<&MountMethod>) -> String {
+    match method {
+        Some(read) if read.method == Method::Snapshot => {
+            format!("{why}; read from a snapshot of {}", read.reason)
+        }
+        _ => why.to_owned(),
+    }
 }
 
 fn describe_service(service: &ServicePlan) -> String {
@@ -212,7 +256,7 @@ mod tests {
             db.labels.insert(key.to_owned(), value.to_owned());
         }
         let stacks = find_stacks_in_swarm(vec![db], Vec::new());
-        let table = describe(&plan(&stacks, &[], &PlanRules::default()));
+        let table = describe(&plan(&stacks, &[], &PlanRules::default()), &[]);
         assert_eq!(
             squeezed(&table)[3..],
             [
@@ -220,6 +264,33 @@ mod tests {
                 "run after in db: rm /data/dump its label backup-window.exec-post asks for it; it may take 5 s",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_read_from_a_snapshot_says_so() {
+        let mut wiki = testing::container("wiki");
+        wiki.mounts.push(testing::bind("/srv/wiki", "/data"));
+        let stacks = find_stacks_in_swarm(vec![wiki], Vec::new());
+        let read = MountMethod {
+            stack: "wiki".to_owned(),
+            source: "/srv/wiki".into(),
+            method: Method::Snapshot,
+            reason: "the ZFS dataset tank/srv".to_owned(),
+        };
+        let plan = plan(&stacks, &[], &PlanRules::default());
+        let table = squeezed(&describe(&plan, std::slice::from_ref(&read)));
+        assert!(
+            table[2].starts_with("snapshot /srv/wiki on /data")
+                && table[2].ends_with("; read from a snapshot of the ZFS dataset tank/srv"),
+            "{table:?}"
+        );
+        let shown = Shown {
+            plan: &plan,
+            reads: &[read],
+        };
+        let json = serde_json::to_value(&shown).unwrap();
+        assert_eq!(json["reads"][0]["method"], "snapshot");
+        assert!(json["groups"][0]["stacks"][0]["mounts"].is_array());
     }
 
     #[test]
@@ -231,7 +302,7 @@ mod tests {
         let off = testing::service("mon_off", ServiceMode::Replicated { replicas: 0 });
         let services = [prom, off].map(|service| testing::in_stack(service, "mon"));
         let stacks = find_stacks_in_swarm(Vec::new(), services.to_vec());
-        let table = describe(&plan(&stacks, &[data], &PlanRules::default()));
+        let table = describe(&plan(&stacks, &[data], &PlanRules::default()), &[]);
         assert_eq!(
             squeezed(&table),
             [
