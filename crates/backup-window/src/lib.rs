@@ -1,8 +1,8 @@
 //! A homelab's night, supervised: wake the backup NAS, back up the Docker stacks to the primary
 //! NAS, wait until TrueNAS has replicated them, prove it, and switch the backup NAS off again.
 //!
-//! This crate joins six others that do not know each other ([`wol`], [`reachability`],
-//! [`remote_shutdown`], [`docker_stacks`], [`backup_store`], [`truenas_client`]) and adds what only
+//! This crate joins seven others that do not know each other ([`wol`], [`reachability`],
+//! [`remote_shutdown`], [`docker_stacks`], [`backup_store`], [`::fs_snapshots`], [`truenas_client`]) and adds what only
 //! the whole has: the configuration ([`config`]), the hours in which a night may run ([`window`]),
 //! the steps ([`step`]) with their [`evidence`], the [`history`], and the [`night`] itself.
 //!
