@@ -8,7 +8,6 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails must fail its test")]
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Stdio};

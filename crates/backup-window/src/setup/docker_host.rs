@@ -17,6 +17,7 @@ use secrecy::SecretString;
 use super::SetupError;
 use crate::config::{Config, ConfigError, RepositorySettings};
 use crate::drill::DrillOptions;
+use crate::fs_snapshots::SnapshotUse;
 use crate::mount::{self, Mounted, NotMounted};
 use crate::state::StateDir;
 use crate::step::stacks::{DockerHost, HostView, Permission, StacksOptions};
@@ -31,6 +32,7 @@ pub struct ConfiguredHost {
     mount: PathBuf,
     password: SecretString,
     spool: SpoolOptions,
+    snapshots: Option<Holder>,
     journal: FileJournal,
     host_name: String,
 }
@@ -52,6 +54,9 @@ impl ConfiguredHost {
                 folder: docker.spool.clone().unwrap_or_else(|| state.spool()),
                 limit_bytes: docker.spool_limit,
             },
+            snapshots: (docker.snapshots == SnapshotUse::Auto
+                && host_view(&docker.host) == HostView::ThisMachine)
+                .then(|| snapshot_holder(config, state)),
             journal: FileJournal::new(state.outage_journal()),
             host_name: host_name(repository),
         })
@@ -240,6 +245,10 @@ impl DockerHost for ConfiguredHost {
 
     fn journal(&self) -> &dyn Journal {
         &self.journal
+    }
+
+    fn snapshots(&self) -> Option<&Holder> {
+        self.snapshots.as_ref()
     }
 
     fn host_name(&self) -> &str {

@@ -16,6 +16,7 @@ use docker_stacks::{
     Container, Engine, EngineError, Journal, OutageOptions, Plan, PlanRules, Service, Stack,
     find_stacks_in_swarm, look_at_host, plan, recover,
 };
+use fs_snapshots::Holder;
 use tokio_util::sync::CancellationToken;
 
 use self::definitions::Surroundings;
@@ -24,6 +25,7 @@ use self::saving::Saving;
 use super::{Outcome, Recorder, SavedStack, Step, StepEnd, StepRecord};
 use crate::clock::Clock;
 use crate::evidence::Fact;
+use crate::fs_snapshots::problems_of;
 use crate::mount::{Mounted, NotMounted};
 use crate::sentence;
 use crate::whereabouts::Here;
@@ -55,6 +57,11 @@ pub trait DockerHost: Debug + Send + Sync + 'static {
 
     /// Where an outage is written down while it lasts.
     fn journal(&self) -> &dyn Journal;
+
+    /// What makes snapshots of the file systems that the data is on, if any are to be made.
+    fn snapshots(&self) -> Option<&Holder> {
+        None
+    }
 
     /// The name under which this machine's snapshots are kept.
     fn host_name(&self) -> &str;
@@ -198,6 +205,7 @@ pub async fn run(
     if let Err(error) = finish_earlier_outage(&mut recorder, engine.as_ref(), host, options).await {
         return recorder.end(StepEnd::Failed, error);
     }
+    remove_snapshots(&mut recorder, host).await;
     match options.here.why_not(engine.as_ref()).await {
         Ok(None) => {}
         Ok(Some(why)) => {
@@ -252,6 +260,8 @@ pub async fn run(
         ..
     } = saving;
     see_everything_run_again(&mut recorder, engine.as_ref(), &before).await;
+    // Of a group whose saving was cancelled, or failed half-way.
+    remove_snapshots(&mut recorder, host).await;
     let ended = clock.now();
     let summary = summarise(&saved, &failures, cancel.is_cancelled());
     recorder.hand_on(Outcome::Stacks {
@@ -285,6 +295,20 @@ async fn finish_earlier_outage(
             "an earlier run left stacks stopped, and nothing else is stopped before they run: {}",
             sentence::failed_to(&error)
         )),
+    }
+}
+
+/// Removes the snapshots of file systems that a run has left, this one or one that was killed.
+async fn remove_snapshots(recorder: &mut Recorder<'_>, host: &dyn DockerHost) {
+    let Some(holder) = host.snapshots() else {
+        return;
+    };
+    let remarks = match holder.recover().await {
+        Ok(removal) => problems_of(&removal),
+        Err(error) => vec![sentence::failed_to(&error)],
+    };
+    for remark in remarks {
+        recorder.needs_attention(remark);
     }
 }
 

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use backup_store::{BackupRequest, BackupSummary, Store, StoreError};
 use docker_stacks::{Engine, GroupPlan, OutageReport, Stack, StackPlan, WorkEnd, outage};
+use fs_snapshots::Prepared;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::definitions::{Definitions, Surroundings};
-use super::staging::{self, Staged, Stages};
+use super::staging::{self, Staged, Stages, Warm};
 use super::{DockerHost, Permission, StacksOptions, problems, sources};
 use crate::clock::Clock;
 use crate::evidence::Fact;
@@ -115,7 +116,12 @@ impl Saving<'_> {
             () = self.cancel.cancelled() => return None,
         };
         let warm = match warm {
-            Ok(warm) => warm,
+            Ok((warm, remark)) => {
+                if let Some(remark) = remark {
+                    recorder.needs_attention(remark);
+                }
+                warm
+            }
             Err(why) => {
                 self.fail(StepEnd::Failed, format!("{names} not saved: {why}"));
                 return None;
@@ -128,9 +134,9 @@ impl Saving<'_> {
         }
         let (captured, archived) = oneshot::channel();
         let capture = async {
-            let stages = staging::capture(warm, self.clock).await;
+            let kept = staging::keep(warm, self.clock).await;
             // The other end waits for it below.
-            let _ = captured.send(stages);
+            let _ = captured.send(kept);
         };
         let outage = outage(
             self.engine,
@@ -142,39 +148,77 @@ impl Saving<'_> {
             capture,
         );
         let archive = async {
-            let Ok(stages) = archived.await else {
-                return Vec::new();
+            let Ok(kept) = archived.await else {
+                return (Vec::new(), Vec::new());
             };
             tokio::select! {
-                saved = staging::archive(stages) => saved,
-                () = self.cancel.cancelled() => Vec::new(),
+                saved = staging::archive(kept, self.store) => saved,
+                () = self.cancel.cancelled() => (Vec::new(), Vec::new()),
             }
         };
-        let (report, saved) = tokio::join!(outage, archive);
-        for remark in saved
+        let (report, (saved, remarks)) = tokio::join!(outage, archive);
+        let of_stages = saved
             .iter()
-            .flat_map(|saved| saved.stages.remarks(&saved.stack))
-        {
+            .flat_map(|saved| saved.stages.remarks(&saved.stack));
+        for remark in remarks.into_iter().chain(of_stages) {
             recorder.needs_attention(remark);
         }
         Some((report, saved))
     }
 
+    /// Gets a group ready, and says what somebody should look at.
     async fn warm_up(
         &self,
         stacks: &[&StackPlan],
         definitions: &Definitions<'_>,
-    ) -> Result<Vec<Staged>, String> {
-        let mut staged = Vec::new();
+    ) -> Result<(Warm, Option<String>), String> {
+        let of =
+            |stack: &StackPlan, error| format!("{}: {}", stack.name, sentence::failed_to(&error));
+        let mut requests = Vec::new();
         for stack in stacks {
-            let begun = match self.request(stack, definitions) {
-                Ok(request) => Staged::warm_up(self.store, request, self.clock).await,
-                Err(error) => Err(error),
-            };
-            let of = |error| format!("{}: {}", stack.name, sentence::failed_to(&error));
-            staged.push(begun.map_err(of)?);
+            let request = self.request(stack, definitions);
+            requests.push(request.map_err(|error| of(stack, error))?);
         }
-        Ok(staged)
+        let (prepared, remark) = self.prepare_snapshots(&requests).await;
+        let mut staged = Vec::new();
+        for (stack, request) in stacks.iter().zip(&requests) {
+            let begun = if prepared.is_some() {
+                Staged::begin(self.store, request.clone()).await
+            } else {
+                Staged::warm_up(self.store, request.clone(), self.clock).await
+            };
+            staged.push(begun.map_err(|error| of(stack, error))?);
+        }
+        let warm = match prepared {
+            Some(prepared) => Warm::Snapshots {
+                prepared,
+                requests,
+                instead: staged,
+            },
+            None => Warm::Stages(staged),
+        };
+        Ok((warm, remark))
+    }
+
+    /// Writes down the snapshots of the group's file systems, if all its data has them.
+    async fn prepare_snapshots(
+        &self,
+        requests: &[BackupRequest],
+    ) -> (Option<Prepared>, Option<String>) {
+        let Some(holder) = self.host.snapshots() else {
+            return (None, None);
+        };
+        let Some(served) = staging::served(holder, requests).await else {
+            return (None, None);
+        };
+        match holder.prepare(served, self.clock.now()).await {
+            Ok(prepared) => (Some(prepared), None),
+            Err(error) => {
+                let why = sentence::failed_to(&error);
+                let remark = format!("no snapshots of file systems are made: {why}");
+                (None, Some(remark))
+            }
+        }
     }
 
     fn request(

@@ -67,6 +67,11 @@ pub(super) fn of_stack(
     Ok(sources)
 }
 
+/// Whether a place in a snapshot is that of a file which describes the stack, and not of its data.
+pub(super) fn is_definition(name: &SnapshotPath) -> bool {
+    name.as_path().starts_with("compose")
+}
+
 #[cfg(test)]
 mod tests {
     use docker_stacks::testing::{

@@ -1,9 +1,18 @@
-//! A stack's way through the stages of its backup.
+//! A group's way through the stages of its backups: before the stop, while it is down, and after its
+//! start. In the middle there are local copies of what has changed, or snapshots of its file systems
+//! where those have them.
 
-use backup_store::{BackupRequest, Capture, StagedBackup, Store, StoreError, WarmUp};
+use std::path::{Path, PathBuf};
+
+use backup_store::{BackupRequest, Capture, Source, StagedBackup, Store, StoreError, WarmUp};
+use fs_snapshots::{Held, Holder, Prepared, Served};
+use jiff::Timestamp;
 
 use super::saving::Saved;
+use super::sources;
 use crate::clock::Clock;
+use crate::fs_snapshots::problems_of;
+use crate::sentence;
 
 /// How many files are named before they are only counted.
 const MOST_NAMED: usize = 5;
@@ -44,18 +53,26 @@ pub(super) struct Staged {
 }
 
 impl Staged {
+    /// Not warmed up: where a snapshot is likely to be all that is needed.
+    pub(super) async fn begin(
+        store: &dyn Store,
+        request: BackupRequest,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            stack: request.stack.clone(),
+            warm_up: WarmUp::default(),
+            backup: store.stage(request).await?,
+        })
+    }
+
     pub(super) async fn warm_up(
         store: &dyn Store,
         request: BackupRequest,
         clock: &dyn Clock,
     ) -> Result<Self, StoreError> {
-        let stack = request.stack.clone();
-        let mut backup = store.stage(request).await?;
-        Ok(Self {
-            warm_up: backup.warm_up(clock.now()).await?,
-            stack,
-            backup,
-        })
+        let mut staged = Self::begin(store, request).await?;
+        staged.warm_up = staged.backup.warm_up(clock.now()).await?;
+        Ok(staged)
     }
 }
 
@@ -66,8 +83,116 @@ pub(super) struct Captured {
     capture: Result<Capture, StoreError>,
 }
 
+/// A group that is ready to be stopped.
+#[derive(Debug)]
+pub(super) enum Warm {
+    Stages(Vec<Staged>),
+    /// Snapshots are written down and not made yet. Should that fail, there are the stages.
+    Snapshots {
+        prepared: Prepared,
+        requests: Vec<BackupRequest>,
+        instead: Vec<Staged>,
+    },
+}
+
+/// What there is of a group's standing still.
+#[derive(Debug)]
+pub(super) enum Kept {
+    Stages(Vec<Captured>, Vec<String>),
+    Snapshots {
+        held: Held,
+        requests: Vec<BackupRequest>,
+        at: Timestamp,
+    },
+}
+
+/// What serves all the data of these stacks, if everything has snapshots. Compose files are read
+/// from where they are: containers do not write them.
+pub(super) async fn served(holder: &Holder, requests: &[BackupRequest]) -> Option<Vec<Served>> {
+    let sources = requests.iter().flat_map(|request| &request.sources);
+    let data: Vec<PathBuf> = sources
+        .filter_map(|source| match source {
+            Source::Path { name, path, .. } if !sources::is_definition(name) => Some(path.clone()),
+            Source::Path { .. } | Source::Bytes { .. } => None,
+        })
+        .collect();
+    if data.is_empty() {
+        return None;
+    }
+    let answers = holder.survey(&data).await;
+    answers.into_iter().map(Result::ok).collect()
+}
+
+/// Keeps what is there. This is all that a group is down for.
+pub(super) async fn keep(warm: Warm, clock: &dyn Clock) -> Kept {
+    match warm {
+        Warm::Stages(staged) => Kept::Stages(capture(staged, clock).await, Vec::new()),
+        Warm::Snapshots {
+            prepared,
+            requests,
+            instead,
+        } => {
+            let at = clock.now();
+            let held = prepared.take().await;
+            if held.failures().is_empty() {
+                return Kept::Snapshots { held, requests, at };
+            }
+            let mut remarks: Vec<String> = held
+                .failures()
+                .iter()
+                .map(|(origin, error)| {
+                    let why = sentence::failed_to(error);
+                    format!("{origin} was copied while its stack was down: {why}")
+                })
+                .collect();
+            let captured = capture(instead, clock).await;
+            remarks.extend(release(held).await);
+            Kept::Stages(captured, remarks)
+        }
+    }
+}
+
+/// Writes the snapshots of the repository, and removes those of the file systems.
+pub(super) async fn archive(kept: Kept, store: &dyn Store) -> (Vec<Saved>, Vec<String>) {
+    match kept {
+        Kept::Stages(captured, remarks) => (archive_stages(captured).await, remarks),
+        Kept::Snapshots { held, requests, at } => {
+            let mut saved = Vec::new();
+            for request in requests {
+                saved.push(Saved {
+                    stack: request.stack.clone(),
+                    stages: Stages::default(),
+                    result: store.back_up(as_held(request, &held, at)).await,
+                });
+            }
+            (saved, release(held).await)
+        }
+    }
+}
+
+async fn release(held: Held) -> Vec<String> {
+    match held.release().await {
+        Ok(removal) => problems_of(&removal),
+        Err(error) => vec![sentence::failed_to(&error)],
+    }
+}
+
+/// The request for what was there at that moment.
+fn as_held(mut request: BackupRequest, held: &Held, at: Timestamp) -> BackupRequest {
+    request.started_at = at;
+    let in_snapshot = |path: &Path| held.path_of(path);
+    for source in &mut request.sources {
+        if let Source::Path { path, .. } = source
+            && let Some(held) = in_snapshot(path)
+        {
+            *path = held;
+        }
+    }
+    request
+}
+
 /// Keeps what is there, of one stack after the other.
-pub(super) async fn capture(warm: Vec<Staged>, clock: &dyn Clock) -> Vec<Captured> {
+async fn capture(warm: Vec<Staged>, clock: &dyn Clock) -> Vec<Captured> {
     let mut captured = Vec::new();
     for mut staged in warm {
         let capture = staged.backup.capture(clock.now()).await;
@@ -76,8 +201,7 @@ pub(super) async fn capture(warm: Vec<Staged>, clock: &dyn Clock) -> Vec<Capture
     captured
 }
 
-/// Writes the snapshots.
-pub(super) async fn archive(captured: Vec<Captured>) -> Vec<Saved> {
+async fn archive_stages(captured: Vec<Captured>) -> Vec<Saved> {
     let mut saved = Vec::new();
     for Captured { staged, capture } in captured {
         let Staged {
