@@ -2,10 +2,12 @@
 
 use backup_window::clock::SystemClock;
 use backup_window::exit::Exit;
-use backup_window::setup::{ConfiguredHost, engine, outage_options, upkeep};
+use backup_window::fs_snapshots::{SnapshotUse, problems_of};
+use backup_window::setup::{ConfiguredHost, engine, outage_options, snapshot_holder, upkeep};
 use backup_window::step::stacks::{self, DockerHost, Permission};
 use backup_window::step::{recover, upkeep};
 use docker_stacks::{FileJournal, HookEnd, RecoveryReport};
+use fs_snapshots::Holder;
 
 use super::nightly_drill;
 use super::restore::{settle_if_well, undo_leftovers};
@@ -76,6 +78,9 @@ pub(crate) async fn recover(session: &Session) -> Result<Exit, Failure> {
         Ok(_) => tracing::info!("what a drill had left behind is taken away"),
         Err(error) => tracing::warn!(%error, "something of a drill is left behind"),
     }
+    if config.docker().snapshots == SnapshotUse::Auto {
+        remove_snapshots(&snapshot_holder(&config, &state)).await;
+    }
     if let Some((_, record)) = &report {
         tonight::remember_recovery(&state, &config, record);
     }
@@ -87,6 +92,19 @@ pub(crate) async fn recover(session: &Session) -> Result<Exit, Failure> {
         .output()
         .write(&report, || describe(report.as_ref()))?;
     Ok(exit(report.as_ref()))
+}
+
+/// Removes the snapshots of file systems that a run has left: they are in nobody's way, but fill
+/// the disk.
+async fn remove_snapshots(holder: &Holder) {
+    match holder.recover().await {
+        Ok(removal) => {
+            for problem in problems_of(&removal) {
+                tracing::warn!("{problem}");
+            }
+        }
+        Err(error) => tracing::warn!(%error, "snapshots of file systems may be left"),
+    }
 }
 
 /// What a recovery contributes to the exit code.
