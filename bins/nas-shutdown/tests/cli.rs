@@ -77,7 +77,7 @@ fn a_missing_key_file_is_named_with_its_line_and_what_was_expected() {
     for key in ["sth-prd-01.key", "sth-bckp-01.key"] {
         write_secret(&folder.path().join(key), 0o600);
     }
-    insta::assert_snapshot!(complaint(folder.path(), &config), @"ERROR /etc/backup-window/config.toml:62: key_file: /etc/backup-window/shutdown_ed25519 does not exist; expected a file there: create it, or correct the path");
+    insta::assert_snapshot!(complaint(folder.path(), &config), @"ERROR /etc/backup-window/config.toml:84: key_file: /etc/backup-window/shutdown_ed25519 does not exist; expected a file there: create it, or correct the path");
 }
 
 #[test]
