@@ -22,7 +22,11 @@ fn the_plan_of_three_groups_and_seven_containers() {
         let plan = host.run("docker-backup", &["plan", "--json"]);
         plan.expect_code(0);
         let dir = host.dir.to_str().unwrap();
-        let text = serde_json::to_string_pretty(&plan.json()).unwrap();
+        let mut plan = plan.json();
+        // How each is read depends on the file system that the tests run on.
+        let reads = plan.as_object_mut().unwrap().remove("reads").unwrap();
+        assert_eq!(reads.as_array().unwrap().len(), 5, "{reads}");
+        let text = serde_json::to_string_pretty(&plan).unwrap();
         let mut settings = insta::Settings::clone_current();
         settings.add_filter(dir, "[LAB]");
         settings.add_filter("[0-9a-f]{64}", "[ID]");

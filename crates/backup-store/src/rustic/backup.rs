@@ -121,7 +121,7 @@ impl Job<'_> {
             match mark_incomplete(index, &snapshot) {
                 Ok(marked) => summary.snapshot = marked,
                 Err(error) => {
-                    tracing::warn!(%error, "the snapshot does not say that it lacks files")
+                    tracing::warn!(%error, "the snapshot does not say that it lacks files");
                 }
             }
         }

@@ -205,7 +205,6 @@ pub async fn run(
     if let Err(error) = finish_earlier_outage(&mut recorder, engine.as_ref(), host, options).await {
         return recorder.end(StepEnd::Failed, error);
     }
-    remove_snapshots(&mut recorder, host).await;
     match options.here.why_not(engine.as_ref()).await {
         Ok(None) => {}
         Ok(Some(why)) => {
@@ -276,13 +275,15 @@ pub async fn run(
     recorder.end(end, summary)
 }
 
-/// Starts again what an earlier run that was killed left stopped (I11).
+/// Starts again what an earlier run that was killed left stopped, and removes what it left on file
+/// systems (I11).
 async fn finish_earlier_outage(
     recorder: &mut Recorder<'_>,
     engine: &dyn Engine,
     host: &dyn DockerHost,
     options: &StacksOptions,
 ) -> Result<(), String> {
+    remove_snapshots(recorder, host).await;
     match recover(engine, host.journal(), &options.outage).await {
         Ok(None) => Ok(()),
         Ok(Some(report)) => {
