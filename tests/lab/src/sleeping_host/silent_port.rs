@@ -22,8 +22,10 @@ pub(super) struct SilentPort {
 impl SilentPort {
     /// Holds the port, or a free one if it is 0.
     pub(super) fn hold(address: SocketAddr) -> io::Result<Self> {
-        /// Enough for the handshake on the loopback interface, however busy the machine is.
+        /// Enough for the handshake on the loopback interface, nearly always.
         const ANSWERED_WITHIN: Duration = Duration::from_millis(250);
+        /// On a busy machine, a handshake may take longer once; not so often in a row.
+        const UNANSWERED: u32 = 3;
         /// Linux queues one connection more than it is asked to.
         const MOST: usize = 4;
 
@@ -37,14 +39,17 @@ impl SilentPort {
             .as_socket()
             .ok_or(io::ErrorKind::InvalidInput)?;
 
-        let mut queue = Vec::new();
-        loop {
+        let (mut queue, mut unanswered) = (Vec::new(), 0);
+        while unanswered < UNANSWERED {
             match TcpStream::connect_timeout(&address, ANSWERED_WITHIN) {
                 Ok(_) if queue.len() == MOST => {
                     return Err(io::Error::other("this system's queues never fill up"));
                 }
-                Ok(stream) => queue.push(stream),
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => break,
+                Ok(stream) => {
+                    queue.push(stream);
+                    unanswered = 0;
+                }
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => unanswered += 1,
                 Err(error) => return Err(error),
             }
         }
