@@ -27,3 +27,4 @@ pub mod ssh_server;
 mod ssh_stand_in;
 mod sshd;
 pub mod truenas;
+pub mod window;

@@ -309,13 +309,10 @@ impl<'a> BringBack<'a> {
         let mut attempts = 0;
         loop {
             let stopped = self.engine.stop(&slot.container.id, slot.record.grace);
-            let error = match stopped.await {
-                Ok(_) => {
-                    self.away = None;
-                    slot.fell(Duration::ZERO);
-                    return;
-                }
-                Err(error) => error,
+            let Err(error) = stopped.await else {
+                self.away = None;
+                slot.fell(Duration::ZERO);
+                return;
             };
             let Some(pause) = self.again_after(&error, &mut attempts) else {
                 slot.restarts = MOST_RESTARTS;
