@@ -8,9 +8,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use docker_stacks::{BollardEngine, Engine as _};
+use jiff::Timestamp;
 use lab::docker::PrivateDocker;
 use lab::isolation::scratch;
 use lab::nas_path::NasPath;
+use lab::window::open_window;
 
 use crate::{Ended, binary_path};
 
@@ -125,9 +127,14 @@ impl DockerHost {
         make_private(&password);
         let socket = options.socket.clone().unwrap_or_else(|| docker.socket());
         let config = dir.join("config.toml");
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the binaries under test ask the machine's clock too"
+        )]
+        let [start, end] = open_window(Timestamp::now());
         let text = format!(
             "state_dir = \"{}\"\n\
-             [window]\nstart = \"00:00\"\nend = \"23:59\"\ntime_zone = \"UTC\"\n\
+             [window]\nstart = \"{start}\"\nend = \"{end}\"\ntime_zone = \"UTC\"\n\
              [docker]\nhost = \"unix://{}\"\n{}\n\
              [repository]\npath = \"{}\"\nmount = \"{}\"\npassword_file = \"{}\"\n",
             dir.join("state").display(),

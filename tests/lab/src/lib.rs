@@ -28,3 +28,4 @@ pub mod ssh_server;
 mod ssh_stand_in;
 mod sshd;
 pub mod truenas;
+pub mod window;

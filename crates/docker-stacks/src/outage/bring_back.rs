@@ -303,18 +303,19 @@ impl<'a> BringBack<'a> {
     }
 
     /// Stops a container that is to start again, because it lives in what was restarted after it.
-    async fn stop_again(&self, slot: &mut Slot) {
+    async fn stop_again(&mut self, slot: &mut Slot) {
         tracing::warn!(container = %slot.container, "cut off by another's restart, restarting it");
         slot.restarts += 1;
-        match self
-            .engine
-            .stop(&slot.container.id, slot.record.grace)
-            .await
-        {
-            Ok(_) => slot.fell(Duration::ZERO),
-            // An engine that refuses once may not do so again; meanwhile the container runs.
-            Err(_) if slot.restarts < MOST_RESTARTS => sleep(self.options.retry_pause).await,
-            Err(error) => {
+        let mut attempts = 0;
+        loop {
+            let stopped = self.engine.stop(&slot.container.id, slot.record.grace);
+            let Err(error) = stopped.await else {
+                self.away = None;
+                slot.fell(Duration::ZERO);
+                return;
+            };
+            let Some(pause) = self.again_after(&error, &mut attempts) else {
+                slot.restarts = MOST_RESTARTS;
                 slot.end = Some(StartEnd::Unhealthy {
                     why: format!(
                         "it lives in a container that was restarted after it, and could not be \
@@ -322,8 +323,19 @@ impl<'a> BringBack<'a> {
                         explain(&error)
                     ),
                 });
-            }
+                return;
+            };
+            sleep(pause).await;
         }
+    }
+
+    /// How long to wait before a call that failed is made again, if it is to be.
+    fn again_after(&mut self, error: &EngineError, attempts: &mut u32) -> Option<Duration> {
+        if error.is_away() && !self.is_away_too_long() {
+            return self.away.map(|away| away.pause);
+        }
+        *attempts += 1;
+        (*attempts < self.options.start_attempts).then(|| self.pause_after(*attempts))
     }
 
     /// Pauses what was paused, or finds out that it does not run after all. Otherwise it runs, so
@@ -344,13 +356,7 @@ impl<'a> BringBack<'a> {
                 }
                 Err(error) => error,
             };
-            let pause = if error.is_away() && !self.is_away_too_long() {
-                self.away.map(|away| away.pause)
-            } else {
-                attempts += 1;
-                (attempts < self.options.start_attempts).then(|| self.pause_after(attempts))
-            };
-            let Some(pause) = pause else {
+            let Some(pause) = self.again_after(&error, &mut attempts) else {
                 break StartEnd::Unhealthy {
                     why: format!(
                         "it was paused before, and runs now: failed to {}",

@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use jiff::SignedDuration;
-use jiff::tz::TimeZone;
 use toml::{Table, Value};
 
 use super::{Homelab, HomelabError, LabEngine};
 use crate::truenas::Control;
+use crate::window::open_window;
 
 pub(super) fn write(lab: &Homelab, template: &str) -> Result<PathBuf, HomelabError> {
     let mut config: Table = template
@@ -95,15 +94,11 @@ pub(super) fn write(lab: &Homelab, template: &str) -> Result<PathBuf, HomelabErr
     lab.write_file("config.toml", 0o644, &config.to_string())
 }
 
-/// A window that is open now and will be for some time, around midnight too.
+/// A window that is open now, by the primary NAS's clock.
 fn set_window(lab: &Homelab, config: &mut Table) -> Result<(), HomelabError> {
-    let now = lab.primary.control().now().to_zoned_datetime(TimeZone::UTC);
-    let time = |offset: i64| {
-        let at = now.saturating_add(SignedDuration::from_hours(offset));
-        text(&at.strftime("%H:%M").to_string())
-    };
-    set(config, "window", "start", time(-1))?;
-    set(config, "window", "end", time(2))?;
+    let [start, end] = open_window(lab.primary.control().now());
+    set(config, "window", "start", text(&start))?;
+    set(config, "window", "end", text(&end))?;
     set(config, "window", "time_zone", text("UTC"))
 }
 

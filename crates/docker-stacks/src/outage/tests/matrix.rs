@@ -350,41 +350,84 @@ proptest! {
         at_in_recovery in 0..40_usize,
         fault_in_recovery in fault(),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let engine = build(&drawn);
-            let before = running_set(&engine).await;
-            let journal = MemoryJournal::default();
-            let options = OutageOptions::default();
-            let faulty = Faulty::new(&engine, at, fault);
-            let lived = night(&faulty, &journal, &options).await;
-            if lived {
-                assert_eq!(journal.record(), None, "something is still owed");
-            } else {
-                let faulty = Faulty::new(&engine, at_in_recovery, fault_in_recovery);
-                tokio::select! {
-                    biased;
-                    () = faulty.killed.notified() => {}
-                    recovered = recover(&faulty, &journal, &options) => {
-                        recovered.unwrap();
-                    }
-                }
-                recover(&*engine, &journal, &options).await.unwrap();
-                assert_eq!(journal.record(), None, "something is still owed");
-            }
-            engine.go_away_for(0);
-            // A stop that was under way when the process died has its time to end.
-            sleep(60 * SECOND).await;
-            assert_eq!(running_set(&engine).await, before);
-            for (what, number) in drawn.iter().zip(0..) {
-                let stopped = |call: &Call| matches!(call, Call::Stop(name, _) if *name == format!("c{number}"));
-                let never = what.auto_remove || !what.state.is_active();
-                assert!(!never || !engine.calls().iter().any(stopped), "c{number}");
-            }
-        });
+        check(&drawn, at, fault, (at_in_recovery, fault_in_recovery));
     }
+}
+
+/// A paused container that lives in the network of one which crashes at its start, and so must be
+/// restarted: met by hand because the dice meet it once in 400,000 times.
+#[test]
+fn who_is_cut_off_is_as_before_whichever_call_fails() {
+    let drawn = |state, network_of, crashing_starts| Drawn {
+        project: 0,
+        state,
+        volumes: vec![0],
+        network_of,
+        depends_on: Vec::new(),
+        auto_remove: false,
+        hook: false,
+        behaviour: Behaviour {
+            crashing_starts,
+            crashes_after: SECOND,
+            ..Behaviour::default()
+        },
+    };
+    for state in [ContainerState::Paused, ContainerState::Running] {
+        let two = [
+            drawn(ContainerState::Running, None, 2),
+            drawn(state, Some(1), 0),
+        ];
+        for at in 0..120 {
+            for fault in [Fault::Refused, Fault::Away(3)] {
+                check(&two, at, fault, (0, Fault::Refused));
+            }
+        }
+    }
+}
+
+/// Has a fault happen at a call of a night, and if that ends the process, another one in the
+/// recovery; then checks that everything is as before.
+fn check(
+    drawn: &[Drawn],
+    at: usize,
+    fault: Fault,
+    (at_in_recovery, fault_in_recovery): (usize, Fault),
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let engine = build(drawn);
+        let before = running_set(&engine).await;
+        let journal = MemoryJournal::default();
+        let options = OutageOptions::default();
+        let faulty = Faulty::new(&engine, at, fault);
+        let lived = night(&faulty, &journal, &options).await;
+        if lived {
+            assert_eq!(journal.record(), None, "something is still owed");
+        } else {
+            let faulty = Faulty::new(&engine, at_in_recovery, fault_in_recovery);
+            tokio::select! {
+                biased;
+                () = faulty.killed.notified() => {}
+                recovered = recover(&faulty, &journal, &options) => {
+                    recovered.unwrap();
+                }
+            }
+            recover(&*engine, &journal, &options).await.unwrap();
+            assert_eq!(journal.record(), None, "something is still owed");
+        }
+        engine.go_away_for(0);
+        // A stop that was under way when the process died has its time to end.
+        sleep(60 * SECOND).await;
+        assert_eq!(running_set(&engine).await, before);
+        for (what, number) in drawn.iter().zip(0..) {
+            let stopped =
+                |call: &Call| matches!(call, Call::Stop(name, _) if *name == format!("c{number}"));
+            let never = what.auto_remove || !what.state.is_active();
+            assert!(!never || !engine.calls().iter().any(stopped), "c{number}");
+        }
+    });
 }
