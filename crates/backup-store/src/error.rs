@@ -98,6 +98,17 @@ pub enum StoreError {
         source: io::Error,
     },
 
+    /// What comes as an archive could not be read to its end, or makes no sense.
+    #[error("back up {name}: it could not be read whole from {origin}")]
+    Archive {
+        /// The source's place in the snapshot.
+        name: SnapshotPath,
+        /// Where the archive comes from.
+        origin: String,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+
     /// The request makes no sense.
     #[error("understand the request: {reason}")]
     InvalidRequest {
@@ -283,6 +294,7 @@ impl StoreError {
             Self::Repository { source, .. }
             | Self::Restore { source, .. }
             | Self::Export { source, .. }
+            | Self::Archive { source, .. }
             | Self::Spool { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreErrorKind::Full,
                 _ => StoreErrorKind::Io,

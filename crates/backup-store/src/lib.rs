@@ -16,6 +16,9 @@
 //!   link, with holes kept as holes; whatever could not be restored as recorded is named in
 //!   [`RestoreSummary::incomplete`].
 //!
+//! - *Reading what has no path here*: [`Source::archive`] saves what comes as a tar archive, such as
+//!   a volume of an engine on another machine ([`ReadArchive`]).
+//!
 //! - *Seeing what a restore would change*, and whether one wrote what it should have:
 //!   [`Store::compare`] holds every attribute and every byte on disk against a snapshot.
 //! - *Taking a snapshot elsewhere*: [`Store::export`] writes a `tar.zst` that GNU tar extracts with
@@ -84,6 +87,7 @@
 //! [format]: https://restic.readthedocs.io/en/stable/100_references.html#design
 
 mod account;
+mod archive;
 mod check;
 mod chunks;
 mod comparison;
@@ -111,6 +115,7 @@ mod tar_stream;
 pub mod testing;
 
 pub use {
+    archive::{ReadArchive, SharedArchive},
     check::{CheckDepth, CheckReport, Finding, Severity},
     chunks::{Chunks, InvalidChunks},
     comparison::{Change, ChangeKind, CompareRequest, Comparison},

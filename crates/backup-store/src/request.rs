@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::{ExcludePattern, SnapshotId, SnapshotPath, StoreError};
+use crate::{ExcludePattern, ReadArchive, SharedArchive, SnapshotId, SnapshotPath, StoreError};
 
 /// One backup of one stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,22 @@ pub enum Source {
         path: PathBuf,
         /// What of it stays out of the backup. The top itself never does.
         exclude: Vec<ExcludePattern>,
+    },
+    /// A directory with all that is in it, or a single file, that comes as a tar archive.
+    ///
+    /// The store must have a folder for local copies. All of it is read each time, whatever earlier
+    /// snapshots have: an archive does not say what has changed. What an archive cannot carry
+    /// (sockets, for one) is not in the snapshot, and nobody notices.
+    Archive {
+        /// Its place in the snapshot.
+        name: SnapshotPath,
+        /// What it is read from.
+        archive: SharedArchive,
+        /// What of it stays out of the backup, as in [`Path`](Self::Path).
+        exclude: Vec<ExcludePattern>,
+        /// What lies in the archive and does not belong to the source: the places of mounts of
+        /// their own, beneath its top.
+        without: Vec<PathBuf>,
     },
     /// A file that exists in memory only, such as the definitions of a stack's containers. It is
     /// saved with mode 0600 and without an owner.
@@ -70,8 +86,28 @@ impl Source {
     /// ```
     #[must_use]
     pub fn excluding(mut self, patterns: impl IntoIterator<Item = ExcludePattern>) -> Self {
-        if let Self::Path { exclude, .. } = &mut self {
+        if let Self::Path { exclude, .. } | Self::Archive { exclude, .. } = &mut self {
             exclude.extend(patterns);
+        }
+        self
+    }
+
+    /// A directory or a file that comes as a tar archive.
+    #[must_use]
+    pub fn archive(name: SnapshotPath, archive: impl ReadArchive) -> Self {
+        Self::Archive {
+            name,
+            archive: SharedArchive::new(archive),
+            exclude: Vec::new(),
+            without: Vec::new(),
+        }
+    }
+
+    /// The same, without these places in the archive. What is not an archive stays as it is.
+    #[must_use]
+    pub fn without(mut self, places: impl IntoIterator<Item = PathBuf>) -> Self {
+        if let Self::Archive { without, .. } = &mut self {
+            without.extend(places);
         }
         self
     }
@@ -90,7 +126,7 @@ impl Source {
     #[must_use]
     pub fn name(&self) -> &SnapshotPath {
         match self {
-            Self::Path { name, .. } | Self::Bytes { name, .. } => name,
+            Self::Path { name, .. } | Self::Archive { name, .. } | Self::Bytes { name, .. } => name,
         }
     }
 }
@@ -124,6 +160,12 @@ pub struct ExportRequest {
 }
 
 impl BackupRequest {
+    /// Whether anything of it comes as an archive, which takes local copies.
+    pub(crate) fn has_archives(&self) -> bool {
+        let mut sources = self.sources.iter();
+        sources.any(|source| matches!(source, Source::Archive { .. }))
+    }
+
     /// The sources in the order of their places, if no two are in each other's way.
     ///
     /// The order is that of the snapshot's tree: names compare byte by byte, a directory comes

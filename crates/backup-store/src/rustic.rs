@@ -161,6 +161,13 @@ impl Store for RusticStore {
     }
 
     async fn back_up(&self, request: BackupRequest) -> Result<BackupSummary, StoreError> {
+        if request.has_archives() {
+            // They can be read in their own order only, which is not the library's.
+            let started_at = request.started_at;
+            let mut staged = self.stage(request).await?;
+            staged.capture(started_at).await?;
+            return staged.archive().await;
+        }
         let account = Arc::new(Account::default());
         let _cancel = CancelOnDrop(Arc::clone(&account));
         let shared = Arc::clone(&self.shared);

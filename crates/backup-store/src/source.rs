@@ -4,6 +4,7 @@
 //! 0700 70:70 comes back as 0755 root, and `PostgreSQL` refuses to start) and passes over what it
 //! cannot read without a word. So the walk is ours, and keeps an [`Account`].
 
+mod archived;
 mod base;
 mod capture;
 mod node;
@@ -36,7 +37,7 @@ use self::{
     walk::{Found, Walk},
 };
 use crate::{
-    ExcludePattern, SnapshotPath, Source, StoreError,
+    ExcludePattern, SharedArchive, SnapshotPath, Source, StoreError,
     account::{Account, Kind},
     exclude::Exclusions,
 };
@@ -122,30 +123,47 @@ impl ReadSource for Sources {
 
     fn entries(&self) -> Self::Iter {
         let (account, base) = (Arc::clone(&self.account), Arc::clone(&self.base));
+        let run = Arc::clone(&self.account);
         whole_tree(
             self.ordered.clone(),
             self.started_at,
             Arc::clone(&self.account),
-            move |name, path, exclude| {
-                walk(
+            move |name, tree| match tree {
+                Tree::OnDisk { path, exclude } => walk(
                     name,
                     path,
                     Exclusions::new(&exclude),
                     Arc::clone(&account),
                     Arc::clone(&base),
-                )
+                ),
+                // Whoever has archives to save captures them first.
+                Tree::Archive(_) => {
+                    run.fail(StoreError::InvalidRequest {
+                        reason: format!("{name} is an archive, which cannot be walked"),
+                    });
+                    Box::new(std::iter::empty())
+                }
             },
         )
     }
 }
 
+/// What a source with a tree of its own is read from.
+enum Tree {
+    OnDisk {
+        path: PathBuf,
+        exclude: Vec<ExcludePattern>,
+    },
+    Archive(SharedArchive),
+}
+
 /// The whole tree: the directories that lead to the sources, the files in memory, and what
-/// `of_path` says of the sources on disk.
+/// `of_tree` says of the sources that are trees.
 fn whole_tree(
     ordered: Vec<Source>,
     started_at: Timestamp,
     account: Arc<Account>,
-    mut of_path: impl FnMut(SnapshotPath, PathBuf, Vec<ExcludePattern>) -> Entries + Send + 'static,
+    mut of_tree: impl FnMut(SnapshotPath, Tree) -> Entries + Send + 'static,
 ) -> Box<dyn Iterator<Item = RusticResult<Entry>> + Send> {
     let until_told = Arc::clone(&account);
     let mut made = HashSet::new();
@@ -161,7 +179,8 @@ fn whole_tree(
                 name,
                 path,
                 exclude,
-            } => of_path(name, path, exclude),
+            } => of_tree(name, Tree::OnDisk { path, exclude }),
+            Source::Archive { name, archive, .. } => of_tree(name, Tree::Archive(archive)),
             Source::Bytes {
                 name,
                 contents,

@@ -3,6 +3,8 @@
 //! The files have no names ([`open(2)`](https://man7.org/linux/man-pages/man2/open.2.html),
 //! `O_TMPFILE`): the kernel takes their space back when the process ends, however it does.
 
+mod stream;
+
 use std::{
     fs::{self, File, OpenOptions},
     io,
@@ -20,6 +22,7 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::stream::PutError;
 use crate::StoreError;
 
 /// Extents are shared, and pages are written, in whole blocks; no common file system has larger ones.

@@ -33,6 +33,8 @@ pub enum Method {
     Snapshot,
     /// From where it is.
     Copy,
+    /// Through the engine, all of it while its stack is down: there is no path to it here.
+    Engine,
 }
 
 /// How the data of a mount is read, and why.
@@ -57,7 +59,8 @@ pub struct MountMethod {
     pub source: PathBuf,
     /// How it is read.
     pub method: Method,
-    /// What of, with a snapshot; or else why there is none.
+    /// What of, with a snapshot; or why it is read through the engine; or else why there is no
+    /// snapshot.
     pub reason: String,
 }
 
@@ -95,13 +98,15 @@ pub async fn survey(
     paths.into_iter().zip(answers).collect()
 }
 
-/// Says of every mount that is copied how it is read.
+/// Says of every mount that is copied how it is read. What is to be read through the engine, and
+/// why, [`Way::through_engine`](crate::whereabouts::Way::through_engine) says.
 #[must_use]
 pub fn methods(
     plan: &Plan,
     wanted: SnapshotUse,
     view: HostView,
     surveyed: &Surveyed,
+    through_engine: impl Fn(&Path) -> Option<String>,
 ) -> Vec<MountMethod> {
     let stacks = plan.groups.iter().flat_map(|group| &group.stacks);
     let copied = stacks
@@ -115,7 +120,9 @@ pub fn methods(
     copied
         .map(|(stack, mount)| {
             let source = &mount.mount.source;
-            let (method, reason) = if stack.decision.stops() {
+            let (method, reason) = if let Some(why) = through_engine(source) {
+                (Method::Engine, why)
+            } else if stack.decision.stops() {
                 method(source, wanted, view, surveyed)
             } else {
                 (Method::Copy, "its stack is not stopped for it".to_owned())
@@ -220,7 +227,8 @@ mod tests {
     #[test]
     fn a_snapshot_is_taken_where_there_is_one_and_the_reason_is_said_where_not() {
         let plan = plan_of_two();
-        let auto = methods(&plan, SnapshotUse::Auto, HostView::ThisMachine, &surveyed());
+        let here = HostView::ThisMachine;
+        let auto = methods(&plan, SnapshotUse::Auto, here, &surveyed(), |_| None);
         assert_eq!(
             lines(&auto),
             [
@@ -234,10 +242,20 @@ mod tests {
             SnapshotUse::Never,
             HostView::ThisMachine,
             &surveyed(),
+            |_| None,
         );
         assert!(never.iter().all(|it| it.method == Method::Copy));
-        let remote = methods(&plan, SnapshotUse::Auto, HostView::Unknown, &surveyed());
-        assert!(remote.iter().all(|it| it.method == Method::Copy));
+        let elsewhere = HostView::Unknown;
+        let unknown = methods(&plan, SnapshotUse::Auto, elsewhere, &surveyed(), |_| None);
+        assert!(unknown.iter().all(|it| it.method == Method::Copy));
+        let remote = methods(&plan, SnapshotUse::Auto, elsewhere, &surveyed(), |path| {
+            path.ends_with("wiki").then(|| "it is far away".to_owned())
+        });
+        assert_eq!(
+            lines(&remote)[2],
+            "/srv/wiki Engine: it is far away",
+            "each by itself"
+        );
     }
 
     #[test]

@@ -212,6 +212,9 @@ pub struct SavedStack {
     /// What did not fit there, and was read into the repository while it was down.
     #[serde(default)]
     pub read_while_down_bytes: u64,
+    /// Whether its data was read through the engine, all of it while it was down.
+    #[serde(default)]
+    pub through_engine: bool,
 }
 
 /// Collects a step's record while the step goes on.

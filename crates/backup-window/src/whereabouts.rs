@@ -1,4 +1,7 @@
-//! Whether an engine runs on this machine: only then are its volumes here to be copied.
+//! Whether an engine runs on this machine: only then are its volumes here, and are read from where
+//! they are. Others are read through the engine.
+
+use std::{fs, io, path::Path};
 
 use docker_stacks::{AddressKind, Engine, EngineError, EngineErrorKind, EngineInfo};
 
@@ -16,6 +19,8 @@ pub struct Here {
     pub kernel: Option<String>,
     /// This machine's memory (`MemTotal` of `/proc/meminfo`), the same in a container.
     pub memory_bytes: Option<u64>,
+    /// Whether this program may read every user's files.
+    pub reads_all: bool,
 }
 
 impl Default for Here {
@@ -26,6 +31,7 @@ impl Default for Here {
             machine: None,
             kernel: None,
             memory_bytes: None,
+            reads_all: true,
         }
     }
 }
@@ -39,6 +45,80 @@ pub enum Whereabouts {
     Elsewhere,
     /// It did not say enough.
     Unknown,
+}
+
+/// How the data of an engine's containers is read.
+///
+/// ```
+/// use backup_window::whereabouts::Way;
+///
+/// let way = Way::Engine {
+///     why: "the engine runs on another machine".to_owned(),
+///     files_are_here: false,
+/// };
+/// assert!(way.through_engine("/srv/wiki".as_ref()).is_some());
+/// assert!(Way::Paths.through_engine("/".as_ref()).is_none());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// From the paths that the engine names, where they are here.
+    Paths,
+    /// Through the engine, whatever it names.
+    Engine {
+        /// Why, as a sentence without its end.
+        why: String,
+        /// Whether the files that it names are this machine's all the same.
+        files_are_here: bool,
+    },
+}
+
+impl Way {
+    /// Why what lies at `source` is to be read through the engine; nothing if it is to be read from
+    /// there. Of files that are not this machine's, none is looked at.
+    #[must_use]
+    pub fn through_engine(&self, source: &Path) -> Option<String> {
+        match self {
+            Self::Engine { why, .. } => Some(why.clone()),
+            Self::Paths => match look_at(source) {
+                Ok(()) => None,
+                Err(error) => Some(format!(
+                    "{} is not to be read here: {error}",
+                    source.display()
+                )),
+            },
+        }
+    }
+
+    /// Whether files that are named beside the data, such as Compose's, are here.
+    #[must_use]
+    pub fn files_are_here(&self) -> bool {
+        match self {
+            Self::Paths => true,
+            Self::Engine { files_are_here, .. } => *files_are_here,
+        }
+    }
+}
+
+/// Whether there is something here, or something else is wrong with it than that it is not for this
+/// program: that is to be said when it is read.
+fn look_at(source: &Path) -> io::Result<()> {
+    let looked = fs::metadata(source).and_then(|found| {
+        if found.is_dir() {
+            fs::read_dir(source)?;
+        }
+        Ok(())
+    });
+    match looked {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+            ) =>
+        {
+            Err(error)
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Here {
@@ -70,7 +150,7 @@ impl Here {
         }
     }
 
-    /// Asks the engine, and says why its volumes cannot be copied from here, if they cannot.
+    /// Asks the engine, and says how the data of its containers is read.
     ///
     /// On a socket of this machine, an engine that does not say where it is (a socket proxy may
     /// forbid it) is taken to be here.
@@ -78,25 +158,66 @@ impl Here {
     /// # Errors
     ///
     /// If the engine cannot be reached.
+    pub async fn way(&self, engine: &dyn Engine) -> Result<Way, EngineError> {
+        let (whereabouts, rootless) = self.ask(engine).await?;
+        Ok(match self.elsewhere(whereabouts, engine) {
+            Some((why, _)) => Way::Engine {
+                why,
+                files_are_here: false,
+            },
+            None if rootless && !self.reads_all => Way::Engine {
+                why: format!(
+                    "the engine at {} and this program both run as an ordinary user, and the files \
+                     in volumes belong to others",
+                    engine.endpoint()
+                ),
+                files_are_here: true,
+            },
+            None => Way::Paths,
+        })
+    }
+
+    /// Asks the engine, and says why nothing can be written to its volumes from here, if that is so.
+    ///
+    /// # Errors
+    ///
+    /// If the engine cannot be reached.
     pub async fn why_not(&self, engine: &dyn Engine) -> Result<Option<String>, EngineError> {
-        let whereabouts = match engine.info().await {
-            Ok(info) => self.judge(&info),
-            Err(error) if is_unwilling(&error) => Whereabouts::Unknown,
-            Err(error) => return Err(error),
-        };
+        let (whereabouts, _) = self.ask(engine).await?;
+        Ok(self
+            .elsewhere(whereabouts, engine)
+            .map(|(why, what_to_do)| {
+                format!("{why}, and only the volumes of this one can be written to: {what_to_do}")
+            }))
+    }
+
+    /// Where the engine is, and whether it runs as an ordinary user.
+    async fn ask(&self, engine: &dyn Engine) -> Result<(Whereabouts, bool), EngineError> {
+        match engine.info().await {
+            Ok(info) => Ok((self.judge(&info), info.rootless)),
+            Err(error) if is_unwilling(&error) => Ok((Whereabouts::Unknown, false)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What is known of an engine that is not known to be here, and what can be done about it.
+    fn elsewhere(
+        &self,
+        whereabouts: Whereabouts,
+        engine: &dyn Engine,
+    ) -> Option<(String, &'static str)> {
         let endpoint = engine.endpoint();
-        Ok(match whereabouts {
-            Whereabouts::Unknown if self.reached_by != AddressKind::Unix => Some(format!(
-                "the engine at {endpoint} does not say on which machine it runs, and only the \
-                 volumes of this one can be copied: let its proxy allow GET /info, or run this \
-                 program on the engine's own machine"
+        match whereabouts {
+            Whereabouts::Unknown if self.reached_by != AddressKind::Unix => Some((
+                format!("the engine at {endpoint} does not say on which machine it runs"),
+                "let its proxy allow GET /info, or run this program on the engine's own machine",
             )),
-            Whereabouts::Elsewhere => Some(format!(
-                "the engine at {endpoint} runs on another machine, and only the volumes of this \
-                 one can be copied: run this program on that machine"
+            Whereabouts::Elsewhere => Some((
+                format!("the engine at {endpoint} runs on another machine"),
+                "run this program on that machine",
             )),
             Whereabouts::Here | Whereabouts::Unknown => None,
-        })
+        }
     }
 }
 

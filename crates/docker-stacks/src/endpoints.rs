@@ -14,6 +14,7 @@
 //! | `POST /containers/{id}/start`   |          | yes     | yes         | its end                    |
 //! | `POST /containers/{id}/pause`   |          | yes     | yes         | what was paused is again   |
 //! | `POST /containers/{id}/unpause` |          | yes     |             | what is paused cannot stop |
+//! | `GET /containers/{id}/archive`  |          | archive |             | data without a path here   |
 //! | `POST /containers/{id}/exec`    |          | hooks   | hooks       | commands of labels         |
 //! | `POST /exec/{id}/start`         |          | hooks   | hooks       | the same                   |
 //! | `GET /exec/{id}/json`           |          | hooks   | hooks       | how they ended             |
@@ -26,13 +27,16 @@
 //!
 //! What says `hooks` is used only for containers with the labels `backup-window.exec-pre` and
 //! `backup-window.exec-post` ([`HOOKS`]); what says `swarm`, only of an engine that manages a swarm
-//! ([`SWARM`]). Requests name no version of the API (`/containers/json`, not `/v1.51/containers/json`).
+//! ([`SWARM`]); what says `archive`, only for data that this machine has no path to ([`ARCHIVE`]).
+//! Requests name no version of the API (`/containers/json`, not `/v1.51/containers/json`).
 //!
 //! A restore takes what a run takes, and `POST /volumes/create` where a volume is not there any more
 //! ([`RESTORE`]).
 //!
-//! - Without `GET /info`, an engine at a `tcp://` address is taken to be on another machine, and Swarm
-//!   stacks are left alone.
+//! - Without `GET /info`, an engine at a `tcp://` address is taken to be on another machine, so that
+//!   all data is read through it, and Swarm stacks are left alone.
+//! - Without `GET /containers/{id}/archive`, data that this machine has no path to is not saved, and
+//!   each run fails because of it.
 //! - Without `GET /networks` and `GET /images/json`, snapshots lack those definitions, and each run
 //!   says so.
 //! - Without `GET /events`, a container that somebody starts on the data during an outage is noticed
@@ -134,6 +138,16 @@ pub const RECOVER: &[Endpoint] = &[
     post("/containers/{id}/start"),
 ];
 
+/// What [`RUN`] takes besides for data that this machine has no path to: of an engine on another
+/// machine, say.
+///
+/// ```
+/// use docker_stacks::endpoints::{ARCHIVE, RUN};
+///
+/// assert!(ARCHIVE.iter().all(|endpoint| endpoint.method == "GET" && !RUN.contains(endpoint)));
+/// ```
+pub const ARCHIVE: &[Endpoint] = &[get("/containers/{id}/archive")];
+
 /// What [`RUN`] and [`RECOVER`] take besides where containers have commands in their labels.
 ///
 /// ```
@@ -216,6 +230,7 @@ mod tests {
             (1, "yes", PLAN),
             (2, "yes", RUN),
             (3, "yes", RECOVER),
+            (2, "archive", ARCHIVE),
             (2, "hooks", HOOKS),
             (3, "hooks", HOOKS),
             (3, "swarm", SWARM),

@@ -157,6 +157,13 @@ impl Stage {
         run: &Arc<Account>,
         now: Timestamp,
     ) -> Result<WarmUp, StoreError> {
+        if self.request.has_archives() {
+            // All of them is read, and once is enough. No parent is looked for either: nothing of
+            // it could be trusted, since an archive does not say what has changed.
+            shared.with_index(index)?;
+            self.contents = Some(spool.contents()?);
+            return Ok(WarmUp::default());
+        }
         self.find_parent(shared, index)?;
         let found = Sources::find(self.ordered.clone(), now, Arc::clone(run))?;
         let mut contents = spool.contents()?;
@@ -232,7 +239,7 @@ impl Stage {
             spool,
             contents,
             std::mem::take(&mut self.ahead),
-            account,
+            (now, account),
         )?;
         let capture = Capture {
             entries: captured.entries,

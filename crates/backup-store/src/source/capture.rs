@@ -1,18 +1,28 @@
 //! What is done while everything stands still: a walk, and local copies of what has changed.
 
-use std::{collections::HashMap, fs::File, io, os::unix::fs::FileExt, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io,
+    os::unix::fs::FileExt,
+    path::PathBuf,
+    sync::Arc,
+};
 
+use jiff::Timestamp;
 use twox_hash::XxHash3_128;
 
 use super::{
-    Base, Walk, describe,
+    Base, Found, Walk,
+    archived::{Archived, Tally},
+    describe,
     node::Described,
     place_of, reader,
     record::{self, Record, RecordWriter, RecordedEntry},
     survey::LargeFile,
 };
 use crate::{
-    Source, StoreError,
+    SnapshotPath, Source, StoreError,
     account::Account,
     exclude::Exclusions,
     spool::{self, Extent, Put, Spool},
@@ -161,7 +171,7 @@ pub(crate) fn capture(
     spool: &Spool,
     contents: spool::Contents,
     ahead: Ahead,
-    account: &Arc<Account>,
+    (at, account): (Timestamp, &Arc<Account>),
 ) -> Result<Captured, StoreError> {
     let failed = |source| spool.failed("write to", source);
     let mut record = RecordWriter::new(spool.nameless()?);
@@ -177,42 +187,51 @@ pub(crate) fn capture(
         unsteady: Vec::new(),
     };
     let mut entries = 0;
-    let on_disk = ordered.iter().filter_map(|source| match source {
-        Source::Path {
-            name,
-            path,
-            exclude,
-        } => Some((name, path, exclude)),
-        Source::Bytes { .. } => None,
-    });
-    for ((name, path, exclude), number) in on_disk.zip(0..) {
-        let walk = Walk::new(path.clone(), Exclusions::new(exclude), Arc::clone(account));
-        for (found, metadata) in walk {
-            if !account.may_go_on() {
-                return Err(StoreError::Cancelled {
-                    operation: "copy what has changed",
-                });
-            }
-            let entry = metadata.and_then(|metadata| {
-                let described = describe(&found, &metadata, account)?;
-                let contents = if described.is_file() {
-                    copier.copy(&place_of(name, &found.beneath), &found.path, &described)?
-                } else {
-                    record::Contents::Nothing
-                };
-                Ok(RecordedEntry::new(
-                    number,
-                    &found.beneath,
-                    described,
-                    contents,
-                ))
-            });
-            match entry {
-                Ok(entry) => {
-                    entries += 1;
-                    record.write(&entry).map_err(failed)?;
+    let trees = ordered
+        .iter()
+        .filter(|source| !matches!(source, Source::Bytes { .. }));
+    for (source, number) in trees.zip(0..) {
+        match source {
+            Source::Bytes { .. } => {}
+            Source::Path {
+                name,
+                path,
+                exclude,
+            } => {
+                let walk = Walk::new(path.clone(), Exclusions::new(exclude), Arc::clone(account));
+                for found in walk {
+                    if !account.may_go_on() {
+                        return Err(StoreError::Cancelled {
+                            operation: "copy what has changed",
+                        });
+                    }
+                    let path = found.0.path.clone();
+                    match copier.entry(name, number, found, account) {
+                        Ok(entry) => {
+                            entries += 1;
+                            record.write(&entry).map_err(failed)?;
+                        }
+                        Err(error) => account.note(&path, super::reason(&error)),
+                    }
                 }
-                Err(error) => account.note(&found.path, super::reason(&error)),
+            }
+            Source::Archive {
+                name,
+                archive,
+                exclude,
+                without,
+            } => {
+                let archived = Archived {
+                    name,
+                    archive,
+                    exclusions: Exclusions::new(exclude),
+                    without,
+                    number,
+                    at,
+                };
+                let tally = archived.capture(spool, &mut copier.contents, &mut record, account)?;
+                entries += tally.entries;
+                copier.add(&tally);
             }
         }
     }
@@ -243,6 +262,34 @@ struct Copier<'a> {
 }
 
 impl Copier<'_> {
+    fn entry(
+        &mut self,
+        name: &SnapshotPath,
+        number: u32,
+        (found, metadata): (Found, io::Result<fs::Metadata>),
+        account: &Account,
+    ) -> io::Result<RecordedEntry> {
+        let described = describe(&found, &metadata?, account)?;
+        let contents = if described.is_file() {
+            self.copy(&place_of(name, &found.beneath), &found.path, &described)?
+        } else {
+            record::Contents::Nothing
+        };
+        Ok(RecordedEntry::new(
+            number,
+            &found.beneath,
+            described,
+            contents,
+        ))
+    }
+
+    fn add(&mut self, tally: &Tally) {
+        self.spooled_files += tally.spooled_files;
+        self.spooled_bytes += tally.spooled_bytes;
+        self.in_place_files += tally.in_place_files;
+        self.in_place_bytes += tally.in_place_bytes;
+    }
+
     fn copy(
         &mut self,
         place: &std::path::Path,

@@ -12,7 +12,12 @@ use rustic_core::{ErrorKind, ReadSourceOpen, RusticError, RusticResult};
 use rustix::fs::{Mode, OFlags};
 
 use super::node::Described;
-use crate::{SnapshotPath, account::Account, spool::Extent};
+use crate::{
+    SharedArchive, SnapshotPath,
+    account::Account,
+    archive::{Opened, open_file},
+    spool::Extent,
+};
 
 /// A file that the walk met and the library may want to read.
 ///
@@ -36,6 +41,8 @@ enum Closed {
     Unchanged(Box<Described>),
     Bytes(Vec<u8>),
     Spooled(Arc<File>, Vec<Extent>),
+    /// In an archive, at a place of its own.
+    Archived(SharedArchive, PathBuf),
 }
 
 impl Opener {
@@ -87,6 +94,21 @@ impl Opener {
         }
     }
 
+    /// A file in an archive, for which the spool had no room.
+    pub(super) fn archived(
+        path: PathBuf,
+        bytes: u64,
+        (archive, beneath): (SharedArchive, PathBuf),
+        account: Arc<Account>,
+    ) -> Self {
+        Self {
+            path,
+            expected_bytes: bytes,
+            input: Closed::Archived(archive, beneath),
+            account,
+        }
+    }
+
     fn open_input(&mut self) -> io::Result<Input> {
         Ok(
             match std::mem::replace(&mut self.input, Closed::Bytes(Vec::new())) {
@@ -96,6 +118,10 @@ impl Opener {
                     extents,
                     at: 0,
                 },
+                Closed::Archived(archive, beneath) => {
+                    let file = open_file(&archive, &beneath, self.expected_bytes)?;
+                    Input::Archived(Box::new(file))
+                }
                 Closed::File { device, inode } => {
                     Input::File(open_same(&self.path, device, inode)?, None)
                 }
@@ -188,6 +214,7 @@ enum Input {
         extents: Vec<Extent>,
         at: u64,
     },
+    Archived(Box<Opened>),
     /// It ended early or broke, which is written down already.
     Done,
 }
@@ -217,6 +244,7 @@ impl Read for Reader {
                 *at += *read.as_ref().unwrap_or(&0) as u64;
                 read
             }
+            Input::Archived(file) => file.contents().read(&mut buffer[..room]),
             Input::Done => return Ok(0),
         };
         match result {

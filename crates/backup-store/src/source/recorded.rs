@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use rustic_core::{ReadSource, RusticResult};
 
 use super::{
-    Base, Captured, Entries, Entry, node_entry, place_of, places,
+    Base, Captured, Entries, Entry, Tree, node_entry, place_of, places,
     reader::Opener,
     record::{Contents, RecordReader, RecordedEntry},
     whole_tree,
@@ -83,8 +83,8 @@ impl ReadSource for Recorded {
             self.captured.ordered.clone(),
             self.started_at,
             Arc::clone(&self.account),
-            move |name, path, _| {
-                let of = (number, name, path);
+            move |name, tree| {
+                let of = (number, name, tree);
                 number += 1;
                 Reading::entries_of(Arc::clone(&reading), of)
             },
@@ -103,14 +103,14 @@ struct Reading {
 
 impl Reading {
     /// The entries of one source; those of the sources before it have been taken.
-    fn entries_of(self: Arc<Self>, (number, name, root): (u32, SnapshotPath, PathBuf)) -> Entries {
+    fn entries_of(self: Arc<Self>, (number, name, tree): (u32, SnapshotPath, Tree)) -> Entries {
         Box::new(std::iter::from_fn(move || {
             let next = locked(&self.entries).next_if(|entry| match entry {
                 Ok(entry) => entry.source == number,
                 Err(_) => true,
             })?;
             match next {
-                Ok(entry) => Some(self.entry(&name, &root, entry)),
+                Ok(entry) => Some(self.entry(&name, &tree, entry)),
                 Err(error) => {
                     let error: StoreError = self.spool.failed("read from", error);
                     self.account.fail(error);
@@ -120,10 +120,13 @@ impl Reading {
         }))
     }
 
-    fn entry(&self, name: &SnapshotPath, root: &std::path::Path, entry: RecordedEntry) -> Entry {
+    fn entry(&self, name: &SnapshotPath, tree: &Tree, entry: RecordedEntry) -> Entry {
         let account = || Arc::clone(&self.account);
-        let path = entry.path(root);
         let place = place_of(name, entry.beneath());
+        let path = match tree {
+            Tree::OnDisk { path, .. } => entry.path(path),
+            Tree::Archive(_) => place.clone(),
+        };
         let beneath = entry.beneath().to_owned();
         let RecordedEntry {
             mut described,
@@ -138,7 +141,13 @@ impl Reading {
                 let from = (Arc::clone(&self.contents), extents);
                 Some(Opener::spooled(path, described.size, from, account()))
             }
-            Contents::InPlace => Some(Opener::file(path, &described, account())),
+            Contents::InPlace => Some(match tree {
+                Tree::OnDisk { .. } => Opener::file(path, &described, account()),
+                Tree::Archive(archive) => {
+                    let from = (archive.clone(), beneath.clone());
+                    Opener::archived(path, described.size, from, account())
+                }
+            }),
         };
         if self.base.is_racy(described.changed) {
             described.differ();

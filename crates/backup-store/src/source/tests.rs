@@ -19,7 +19,7 @@ fn sources(dir: &Path, sources: Vec<Source>) -> (Sources, Arc<Account>) {
                 path,
                 exclude,
             } => Source::path(name, dir.join(path)).excluding(exclude),
-            bytes @ Source::Bytes { .. } => bytes,
+            other @ (Source::Archive { .. } | Source::Bytes { .. }) => other,
         })
         .collect();
     (

@@ -2,6 +2,8 @@
 
 // `cfg(test)` always holds here; it tells clippy that helpers may unwrap as tests may.
 #[cfg(test)]
+mod archives;
+#[cfg(test)]
 mod compare;
 #[cfg(test)]
 mod export;

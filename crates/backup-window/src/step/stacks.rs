@@ -6,6 +6,7 @@ mod running;
 mod saving;
 mod sources;
 mod staging;
+mod through_engine;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ use crate::evidence::Fact;
 use crate::fs_snapshots::problems_of;
 use crate::mount::{Mounted, NotMounted};
 use crate::sentence;
-use crate::whereabouts::Here;
+use crate::whereabouts::{Here, Way};
 use crate::window::Night;
 
 /// The machine whose stacks are backed up, and the NAS path that they go to.
@@ -98,7 +99,7 @@ pub struct StacksOptions {
     pub permission: Permission,
     /// How containers are stopped and started.
     pub outage: OutageOptions,
-    /// This machine, whose volumes are the only ones that can be copied.
+    /// This machine, whose volumes are read from where they are.
     pub here: Here,
 }
 
@@ -110,12 +111,18 @@ pub async fn plan_stacks(
     engine: &dyn Engine,
     options: &StacksOptions,
 ) -> Result<Plan, EngineError> {
+    let way = options.here.way(engine).await?;
     let found = find(engine, engine.containers().await?).await;
-    let mut plan = plan_found(engine, &found, options).await?;
-    if let Some(why) = options.here.why_not(engine).await? {
-        plan.warnings
-            .push(format!("nothing of this will be backed up: {why}"));
-    }
+    let mut plan = plan_found(engine, &found, options, &way).await?;
+    let stacks = plan.groups.iter().flat_map(|group| &group.stacks);
+    let not_saved: Vec<String> = stacks
+        .filter(|stack| stack.decision.copies())
+        .filter_map(|stack| {
+            let why = through_engine::why_not(stack, &way)?;
+            Some(format!("stack {} will not be backed up: {why}", stack.name))
+        })
+        .collect();
+    plan.warnings.extend(not_saved);
     Ok(plan)
 }
 
@@ -146,10 +153,11 @@ async fn plan_found(
     engine: &dyn Engine,
     found: &Found,
     options: &StacksOptions,
+    way: &Way,
 ) -> Result<Plan, EngineError> {
     let volumes = engine.volumes().await?;
     let mut rules = options.rules.clone();
-    if options.host_view == HostView::ThisMachine {
+    if options.host_view == HostView::ThisMachine && way.files_are_here() {
         rules.host = look_at_host(&found.stacks, &volumes).await;
     }
     let mut plan = plan(&found.stacks, &volumes, &rules);
@@ -205,16 +213,10 @@ pub async fn run(
     if let Err(error) = finish_earlier_outage(&mut recorder, engine.as_ref(), host, options).await {
         return recorder.end(StepEnd::Failed, error);
     }
-    match options.here.why_not(engine.as_ref()).await {
-        Ok(None) => {}
-        Ok(Some(why)) => {
-            return recorder.end(
-                StepEnd::Refused,
-                format!("nothing was stopped, because {why}"),
-            );
-        }
+    let way = match options.here.way(engine.as_ref()).await {
+        Ok(way) => way,
         Err(error) => return recorder.end(StepEnd::Failed, sentence::failed_to(&error)),
-    }
+    };
     let store = match host.store().await {
         Ok(store) => store,
         Err(error) => return recorder.end(StepEnd::Failed, sentence::failed_to(&error)),
@@ -227,7 +229,7 @@ pub async fn run(
     let found = find(engine.as_ref(), containers).await;
     let services = found.stacks.iter().flat_map(|stack| &stack.services);
     let before = Running::of(&containers_before, services);
-    let plan = match plan_found(engine.as_ref(), &found, options).await {
+    let plan = match plan_found(engine.as_ref(), &found, options, &way).await {
         Ok(plan) => plan,
         Err(error) => return recorder.end(StepEnd::Failed, sentence::failed_to(&error)),
     };
@@ -238,7 +240,8 @@ pub async fn run(
     let mut saving = Saving {
         clock,
         host,
-        engine: engine.as_ref(),
+        engine: &engine,
+        way: &way,
         store: store.as_ref(),
         night,
         options,
@@ -372,6 +375,18 @@ fn summarise(saved: &[SavedStack], failures: &[String], cancelled: bool) -> Stri
         ),
         None => stacks,
     };
+    let through_engine = saved.iter().filter(|stack| stack.through_engine).count();
+    if through_engine > 0 {
+        let which = if through_engine == saved.len() {
+            String::new()
+        } else {
+            format!("{through_engine} ")
+        };
+        summary = format!(
+            "{summary}; {which}read through the engine, which is slower, all of the data while the \
+             stack is down"
+        );
+    }
     if !failures.is_empty() {
         summary = format!("{summary}; {}", failures.join("; "));
     }

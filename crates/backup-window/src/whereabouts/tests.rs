@@ -1,5 +1,5 @@
-use docker_stacks::testing::MemoryEngine;
-use docker_stacks::{OutageOptions, PlanRules, SwarmRole};
+use docker_stacks::testing::{self, Behaviour, MemoryEngine, ServiceBehaviour};
+use docker_stacks::{OutageOptions, PlanRules, ServiceMode, SwarmRole, Volume};
 use proptest::prelude::*;
 
 use super::*;
@@ -11,6 +11,7 @@ fn here(reached_by: AddressKind) -> Here {
         machine: Some("docker-host".to_owned()),
         kernel: Some("6.1.0-37-amd64".to_owned()),
         memory_bytes: Some(16_000_000_000),
+        reads_all: true,
     }
 }
 
@@ -106,9 +107,9 @@ async fn the_reason_is_one_sentence_and_says_what_to_do() {
         here(AddressKind::Unix).why_not(&engine).await.unwrap(),
         None
     );
-    insta::assert_snapshot!(here(AddressKind::Tcp).why_not(&engine).await.unwrap().unwrap(), @"the engine at memory does not say on which machine it runs, and only the volumes of this one can be copied: let its proxy allow GET /info, or run this program on the engine's own machine");
+    insta::assert_snapshot!(here(AddressKind::Tcp).why_not(&engine).await.unwrap().unwrap(), @"the engine at memory does not say on which machine it runs, and only the volumes of this one can be written to: let its proxy allow GET /info, or run this program on the engine's own machine");
     engine.set_info(info("nas", "5.15.0", 8));
-    insta::assert_snapshot!(here(AddressKind::Unix).why_not(&engine).await.unwrap().unwrap(), @"the engine at memory runs on another machine, and only the volumes of this one can be copied: run this program on that machine");
+    insta::assert_snapshot!(here(AddressKind::Unix).why_not(&engine).await.unwrap().unwrap(), @"the engine at memory runs on another machine, and only the volumes of this one can be written to: run this program on that machine");
     engine.go_away_for(1);
     assert!(here(AddressKind::Unix).why_not(&engine).await.is_err());
     engine.refuse_info();
@@ -126,8 +127,71 @@ async fn the_reason_is_one_sentence_and_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_plan_for_another_machine_warns() {
+async fn what_is_not_here_is_read_through_the_engine() {
     let engine = MemoryEngine::new();
+    engine.set_info(own());
+    let folder = tempfile::tempdir().unwrap();
+    let here_way = here(AddressKind::Tcp).way(&engine).await.unwrap();
+    assert_eq!(here_way, Way::Paths);
+    assert!(here_way.files_are_here());
+    assert_eq!(here_way.through_engine(folder.path()), None);
+    // By volume: what is not where the engine says it is, is read through it.
+    let gone = folder.path().join("gone");
+    let why = here_way.through_engine(&gone).unwrap();
+    assert!(why.ends_with("gone is not to be read here: No such file or directory (os error 2)"));
+
+    engine.set_info(info("nas", "5.15.0", 8));
+    let way = here(AddressKind::Unix).way(&engine).await.unwrap();
+    assert!(!way.files_are_here());
+    // A folder of that name is another one.
+    let why = way.through_engine(folder.path()).unwrap();
+    insta::assert_snapshot!(why, @"the engine at memory runs on another machine");
+    engine.refuse_info();
+    let way = here(AddressKind::Tcp).way(&engine).await.unwrap();
+    let why = way.through_engine(folder.path()).unwrap();
+    insta::assert_snapshot!(why, @"the engine at memory does not say on which machine it runs");
+    assert_eq!(
+        here(AddressKind::Unix).way(&engine).await.unwrap(),
+        Way::Paths
+    );
+    engine.go_away_for(1);
+    assert!(here(AddressKind::Unix).way(&engine).await.is_err());
+}
+
+#[tokio::test]
+async fn an_ordinary_user_reads_the_volumes_of_a_rootless_engine_through_it() {
+    let engine = MemoryEngine::new();
+    let mut rootless = own();
+    rootless.rootless = true;
+    engine.set_info(rootless);
+    assert_eq!(
+        here(AddressKind::Unix).way(&engine).await.unwrap(),
+        Way::Paths
+    );
+    let user = Here {
+        reads_all: false,
+        ..here(AddressKind::Unix)
+    };
+    let way = user.way(&engine).await.unwrap();
+    assert!(way.files_are_here());
+    insta::assert_snapshot!(way.through_engine("/".as_ref()).unwrap(), @"the engine at memory and this program both run as an ordinary user, and the files in volumes belong to others");
+    assert_eq!(user.why_not(&engine).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_plan_for_another_machine_warns_of_swarm_stacks_only() {
+    let engine = MemoryEngine::new();
+    let data = Volume::local("mon_data", "/v/mon_data/_data");
+    let prom = testing::service("mon_prom", ServiceMode::Replicated { replicas: 1 });
+    let prom = testing::mounting(prom, &testing::volume(&data, "/data"));
+    let prom = testing::placed(testing::in_stack(prom, "mon"), None);
+    let wiki = Volume::local("wiki_data", "/v/wiki_data/_data");
+    let mut app = testing::container("wiki");
+    app.mounts.push(testing::volume(&wiki, "/data"));
+    engine.add_volume(data);
+    engine.add_volume(wiki);
+    engine.add(app, Behaviour::default());
+    engine.add_service(prom, ServiceBehaviour::default());
     let options = StacksOptions {
         rules: PlanRules::default(),
         host_view: HostView::Unknown,
@@ -136,14 +200,17 @@ async fn a_plan_for_another_machine_warns() {
         outage: OutageOptions::default(),
         here: here(AddressKind::Tcp),
     };
-    engine.set_info(own());
+    let mut info_of = own();
+    info_of.swarm = SwarmRole::Manager;
+    engine.set_info(info_of.clone());
     let plan = plan_stacks(&engine, &options).await.unwrap();
     assert_eq!(plan.warnings, Vec::<String>::new());
-    engine.set_info(info("nas", "5.15.0", 8));
+    info_of.kernel = Some("5.15.0".to_owned());
+    engine.set_info(info_of);
     let plan = plan_stacks(&engine, &options).await.unwrap();
     insta::assert_debug_snapshot!(plan.warnings, @r#"
     [
-        "nothing of this will be backed up: the engine at memory runs on another machine, and only the volumes of this one can be copied: run this program on that machine",
+        "stack mon will not be backed up: the engine at memory runs on another machine, and what is there is read through stopped containers, which a swarm takes away: run this program on that machine",
     ]
     "#);
 }

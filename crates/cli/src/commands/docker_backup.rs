@@ -23,7 +23,7 @@ pub(super) use drill::nightly as nightly_drill;
 pub(crate) use restore::undo_leftovers;
 pub(super) use run::recover;
 pub(super) use show_plan::{
-    connected as connected_engine, describe as describe_plan, methods as methods_of_plan,
+    Reads, connected as connected_engine, describe as describe_plan, reads as reads_of_plan,
 };
 pub(super) use watch::{Watcher, watch};
 

@@ -1,20 +1,23 @@
 //! Going through the groups: an outage each, in which each stack is saved.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use backup_store::{BackupRequest, BackupSummary, Store, StoreError};
+use backup_store::{BackupRequest, BackupSummary, Source, Store, StoreError};
 use docker_stacks::{Engine, GroupPlan, OutageReport, Stack, StackPlan, WorkEnd, outage};
 use fs_snapshots::Prepared;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::definitions::{Definitions, Surroundings};
+use super::sources::Reach;
 use super::staging::{self, Staged, Stages, Warm};
-use super::{DockerHost, Permission, StacksOptions, problems, sources};
+use super::{DockerHost, Permission, StacksOptions, problems, sources, through_engine};
 use crate::clock::Clock;
 use crate::evidence::Fact;
 use crate::sentence;
 use crate::step::{Recorder, SavedStack, StepEnd};
+use crate::whereabouts::Way;
 use crate::window::Night;
 
 /// What came of saving a stack.
@@ -29,7 +32,9 @@ pub(super) struct Saved {
 pub(super) struct Saving<'a> {
     pub(super) clock: &'a dyn Clock,
     pub(super) host: &'a dyn DockerHost,
-    pub(super) engine: &'a dyn Engine,
+    pub(super) engine: &'a Arc<dyn Engine>,
+    /// How the data is read.
+    pub(super) way: &'a Way,
     pub(super) store: &'a dyn Store,
     pub(super) night: &'a Night,
     pub(super) options: &'a StacksOptions,
@@ -61,8 +66,16 @@ impl Saving<'_> {
             self.fail(end, format!("{names} not saved: {why}"));
             return;
         }
+        if let Some(why) = copied
+            .iter()
+            .find_map(|stack| through_engine::why_not(stack, self.way))
+        {
+            self.fail(StepEnd::Failed, format!("{names} not saved: {why}"));
+            return;
+        }
         let found = copied.iter().filter_map(|stack| self.found(stack));
-        let (definitions, remarks) = Definitions::ask(self.engine, self.surroundings, found).await;
+        let (definitions, remarks) =
+            Definitions::ask(self.engine.as_ref(), self.surroundings, found).await;
         for remark in remarks {
             recorder.needs_attention(remark);
         }
@@ -139,7 +152,7 @@ impl Saving<'_> {
             let _ = captured.send(kept);
         };
         let outage = outage(
-            self.engine,
+            self.engine.as_ref(),
             self.host.journal(),
             group,
             self.clock.now(),
@@ -227,7 +240,13 @@ impl Saving<'_> {
         definitions: &Definitions<'_>,
     ) -> Result<BackupRequest, StoreError> {
         let started_at = self.clock.now();
-        let sources = sources::of_stack(stack, self.found(stack), definitions, started_at)?;
+        let reach = Reach {
+            engine: self.engine,
+            through_engine: &|path| self.way.through_engine(path).is_some(),
+            files_are_here: self.way.files_are_here(),
+        };
+        let found = self.found(stack);
+        let sources = sources::of_stack(stack, found, definitions, &reach, started_at)?;
         Ok(BackupRequest {
             stack: stack.name.to_string(),
             host: self.host.host_name().to_owned(),
@@ -241,13 +260,17 @@ impl Saving<'_> {
     async fn save_live(&self, stacks: &[&StackPlan], definitions: &Definitions<'_>) -> Vec<Saved> {
         let mut results = Vec::new();
         for stack in stacks {
+            let mut stages = Stages::default();
             let result = match self.request(stack, definitions) {
-                Ok(request) => self.store.back_up(request).await,
+                Ok(request) => {
+                    stages.through_engine = has_archives(&request);
+                    self.store.back_up(request).await
+                }
                 Err(error) => Err(error),
             };
             results.push(Saved {
                 stack: stack.name.to_string(),
-                stages: Stages::default(),
+                stages,
                 result,
             });
         }
@@ -338,6 +361,7 @@ impl Saving<'_> {
                         copied_live: stages.warm_up.copied_live,
                         spooled_bytes: stages.capture.spooled_bytes,
                         read_while_down_bytes: stages.capture.in_place_bytes,
+                        through_engine: stages.through_engine,
                     });
                 }
                 Err(error) => {
@@ -357,6 +381,12 @@ impl Saving<'_> {
             self.worst = end;
         }
     }
+}
+
+/// Whether anything of it is read through the engine.
+pub(super) fn has_archives(request: &BackupRequest) -> bool {
+    let mut sources = request.sources.iter();
+    sources.any(|source| matches!(source, Source::Archive { .. }))
 }
 
 fn note_problems<T>(recorder: &mut Recorder<'_>, report: &OutageReport<T>) {

@@ -6,13 +6,25 @@
 //! `volumes.json` for what the engine says of the stack. A container's file is the engine's whole
 //! answer, the secrets in its environment included: the repository is encrypted.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use backup_store::{ExcludePattern, SnapshotPath, Source, StoreError};
-use docker_stacks::{MountDecision, MountKind, Stack, StackPlan};
+use docker_stacks::{Engine, MountDecision, MountKind, Stack, StackPlan};
 use jiff::Timestamp;
 
 use super::definitions::Definitions;
+use super::through_engine;
+
+/// How the data of a stack is reached.
+pub(super) struct Reach<'a> {
+    /// The engine, through which what is not here is read.
+    pub(super) engine: &'a Arc<dyn Engine>,
+    /// Whether something is to be read through it, by the path that it names.
+    pub(super) through_engine: &'a (dyn Fn(&Path) -> bool + Sync),
+    /// Whether Compose's files are here.
+    pub(super) files_are_here: bool,
+}
 
 /// The sources of a stack's snapshot, with the definitions of what was `found` of it; `now` is the
 /// time that generated files get.
@@ -20,6 +32,7 @@ pub(super) fn of_stack(
     stack: &StackPlan,
     found: Option<&Stack>,
     definitions: &Definitions<'_>,
+    reach: &Reach<'_>,
     now: Timestamp,
 ) -> Result<Vec<Source>, StoreError> {
     let volumes = SnapshotPath::new("volumes")?;
@@ -51,13 +64,19 @@ pub(super) fn of_stack(
             .iter()
             .map(|glob| glob.as_str().parse::<ExcludePattern>())
             .collect::<Result<Vec<_>, _>>()?;
-        sources.push(Source::path(name, mount.source.clone()).excluding(exclude));
+        let source = if (reach.through_engine)(&mount.source) {
+            through_engine::source(name, reach.engine, plan, found)
+        } else {
+            Source::path(name, mount.source.clone())
+        };
+        sources.push(source.excluding(exclude));
         copied.push(mount.source.clone());
     }
     // A Compose file may also lie in a folder that is copied as a bind; it is kept here all the
     // same, because this is where a restore looks for it. Not every file that a label names is
     // still there: the project may have been moved since it was started.
-    for file in stack.files.iter().filter(|file| file.is_file()) {
+    let files = stack.files.iter().filter(|_| reach.files_are_here);
+    for file in files.filter(|file| file.is_file()) {
         sources.push(Source::path(compose.beneath(file)?, file.clone()));
     }
     let files = found.iter().flat_map(|found| definitions.files(found));
@@ -112,7 +131,12 @@ mod tests {
         let plan = plan(&stacks, volumes, &PlanRules::default());
         let planned = &plan.groups[0].stacks[0];
         let now = Timestamp::UNIX_EPOCH;
-        of_stack(planned, Some(&stacks[0]), &definitions, now).unwrap()
+        let reach = Reach {
+            engine: &(Arc::new(engine) as Arc<dyn Engine>),
+            through_engine: &|_| false,
+            files_are_here: true,
+        };
+        of_stack(planned, Some(&stacks[0]), &definitions, &reach, now).unwrap()
     }
 
     fn names(sources: &[Source]) -> Vec<String> {
@@ -180,7 +204,7 @@ mod tests {
             .iter()
             .filter_map(|source| match source {
                 Source::Path { name, exclude, .. } => Some(format!("{name}: {exclude:?}")),
-                Source::Bytes { .. } => None,
+                Source::Archive { .. } | Source::Bytes { .. } => None,
             })
             .collect();
         assert_eq!(

@@ -8,7 +8,7 @@ use backup_store::{BackupRequest, Capture, Source, StagedBackup, Store, StoreErr
 use fs_snapshots::{Held, Holder, Prepared, Served};
 use jiff::Timestamp;
 
-use super::saving::Saved;
+use super::saving::{Saved, has_archives};
 use super::sources;
 use crate::clock::Clock;
 use crate::fs_snapshots::problems_of;
@@ -20,6 +20,7 @@ const MOST_NAMED: usize = 5;
 /// What the stages came to.
 #[derive(Debug, Default)]
 pub(super) struct Stages {
+    pub(super) through_engine: bool,
     pub(super) warm_up: WarmUp,
     pub(super) capture: Capture,
 }
@@ -48,6 +49,7 @@ impl Stages {
 #[derive(Debug)]
 pub(super) struct Staged {
     stack: String,
+    through_engine: bool,
     warm_up: WarmUp,
     backup: Box<dyn StagedBackup>,
 }
@@ -60,6 +62,7 @@ impl Staged {
     ) -> Result<Self, StoreError> {
         Ok(Self {
             stack: request.stack.clone(),
+            through_engine: has_archives(&request),
             warm_up: WarmUp::default(),
             backup: store.stage(request).await?,
         })
@@ -109,11 +112,14 @@ pub(super) enum Kept {
 /// What serves all the data of these stacks, if everything has snapshots. Compose files are read
 /// from where they are: containers do not write them.
 pub(super) async fn served(holder: &Holder, requests: &[BackupRequest]) -> Option<Vec<Served>> {
-    let sources = requests.iter().flat_map(|request| &request.sources);
-    let data: Vec<PathBuf> = sources
+    let sources = || requests.iter().flat_map(|request| &request.sources);
+    if sources().any(|source| matches!(source, Source::Archive { .. })) {
+        return None;
+    }
+    let data: Vec<PathBuf> = sources()
         .filter_map(|source| match source {
             Source::Path { name, path, .. } if !sources::is_definition(name) => Some(path.clone()),
-            Source::Path { .. } | Source::Bytes { .. } => None,
+            Source::Path { .. } | Source::Archive { .. } | Source::Bytes { .. } => None,
         })
         .collect();
     if data.is_empty() {
@@ -206,6 +212,7 @@ async fn archive_stages(captured: Vec<Captured>) -> Vec<Saved> {
     for Captured { staged, capture } in captured {
         let Staged {
             stack,
+            through_engine,
             warm_up,
             backup,
         } = staged;
@@ -215,7 +222,11 @@ async fn archive_stages(captured: Vec<Captured>) -> Vec<Saved> {
         };
         saved.push(Saved {
             stack,
-            stages: Stages { warm_up, capture },
+            stages: Stages {
+                through_engine,
+                warm_up,
+                capture,
+            },
             result,
         });
     }

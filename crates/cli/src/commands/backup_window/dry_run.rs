@@ -2,7 +2,6 @@
 
 use backup_window::clock::{Clock as _, SystemClock};
 use backup_window::exit::Exit;
-use backup_window::fs_snapshots::MountMethod;
 use backup_window::step::stacks::plan_stacks;
 use backup_window::window::Night;
 use docker_stacks::Plan;
@@ -10,7 +9,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::{RunArgs, put_together};
-use crate::commands::docker_backup::{connected_engine, describe_plan, methods_of_plan};
+use crate::commands::docker_backup::{Reads, connected_engine, describe_plan, reads_of_plan};
 use crate::failure::{Failure, failed_to};
 use crate::session::Session;
 use crate::tonight;
@@ -22,7 +21,8 @@ struct Intention {
     window_is_open: bool,
     wake: String,
     stacks: Plan,
-    reads: Vec<MountMethod>,
+    #[serde(flatten)]
+    reads: Reads,
     replication_tasks: Vec<String>,
     shut_down: String,
 }
@@ -37,7 +37,7 @@ pub(super) async fn run(session: &Session, args: &RunArgs) -> Result<Exit, Failu
     let stacks = plan_stacks(&engine, &options.stacks)
         .await
         .map_err(|error| failed_to(Exit::Failed, &error))?;
-    let reads = methods_of_plan(&config, &options.stacks, &stacks).await;
+    let reads = reads_of_plan(&config, &options.stacks, &engine, &stacks).await?;
     let intention = Intention {
         night,
         window_is_open: night.is_open_at(SystemClock.now()),

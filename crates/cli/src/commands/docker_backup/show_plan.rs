@@ -1,10 +1,12 @@
 //! `docker-backup plan`: what would be stopped and copied, and why.
 
+use std::path::PathBuf;
+
 use backup_window::config::Config;
 use backup_window::exit::Exit;
 use backup_window::fs_snapshots::{self, Method, MountMethod};
 use backup_window::setup::{self, ConfiguredHost};
-use backup_window::step::stacks::{Permission, StacksOptions, plan_stacks};
+use backup_window::step::stacks::{HostView, Permission, StacksOptions, plan_stacks};
 use docker_stacks::{
     BollardEngine, Engine, ExecCommand, HookPlan, Mount, MountDecision, MountKind, Plan,
     ServiceDecision, ServicePlan, StackDecision, find_stacks_in_swarm,
@@ -23,14 +25,12 @@ pub(super) async fn run(session: &Session, only: Vec<String>) -> Result<Exit, Fa
     let plan = plan_stacks(&engine, &options)
         .await
         .map_err(|error| failed_to(Exit::Failed, &error))?;
-    let methods = methods(&config, &options, &plan).await;
+    let reads = reads(&config, &options, &engine, &plan).await?;
     let shown = Shown {
         plan: &plan,
-        reads: &methods,
+        reads: &reads,
     };
-    session
-        .output()
-        .write(&shown, || describe(&plan, &methods))?;
+    session.output().write(&shown, || describe(&plan, &reads))?;
     for warning in &plan.warnings {
         tracing::warn!("{warning}");
     }
@@ -46,19 +46,46 @@ pub(super) async fn run(session: &Session, only: Vec<String>) -> Result<Exit, Fa
 struct Shown<'a> {
     #[serde(flatten)]
     plan: &'a Plan,
-    reads: &'a [MountMethod],
+    #[serde(flatten)]
+    reads: &'a Reads,
 }
 
-/// How the data of each mount is read.
-pub(crate) async fn methods(
+/// How what is copied is read.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Reads {
+    /// The data of each mount.
+    reads: Vec<MountMethod>,
+    /// Files that stacks were deployed from, on another machine, so that nobody can copy them.
+    files_elsewhere: Vec<PathBuf>,
+}
+
+/// How what is copied is read.
+pub(crate) async fn reads(
     config: &Config,
     options: &StacksOptions,
+    engine: &dyn Engine,
     plan: &Plan,
-) -> Vec<MountMethod> {
+) -> Result<Reads, Failure> {
+    let way = options.here.way(engine).await;
+    let way = way.map_err(|error| failed_to(Exit::Failed, &error))?;
     let snapshotter = setup::snapshotter(config);
-    let (wanted, view) = (config.docker().snapshots, options.host_view);
+    let wanted = config.docker().snapshots;
+    let view = if way.files_are_here() {
+        options.host_view
+    } else {
+        HostView::Unknown
+    };
     let surveyed = fs_snapshots::survey(plan, wanted, view, &snapshotter).await;
-    fs_snapshots::methods(plan, wanted, view, &surveyed)
+    let stacks = plan.groups.iter().flat_map(|group| &group.stacks);
+    let files = stacks
+        .filter(|stack| stack.decision.copies() && !way.files_are_here())
+        .flat_map(|stack| stack.files.iter().cloned());
+    Ok(Reads {
+        files_elsewhere: files.collect(),
+        reads: fs_snapshots::methods(plan, wanted, view, &surveyed, |path| {
+            way.through_engine(path)
+        }),
+    })
 }
 
 /// The engine that the configuration names, once it has answered.
@@ -100,8 +127,8 @@ pub(super) async fn check_names(
     }
 }
 
-/// The plan as a table; what is read from a snapshot says so.
-pub(crate) fn describe(plan: &Plan, methods: &[MountMethod]) -> String {
+/// The plan as a table; what is read from a snapshot, or through the engine, says so.
+pub(crate) fn describe(plan: &Plan, reads: &Reads) -> String {
     let mut rows = Vec::new();
     for (index, group) in plan.groups.iter().enumerate() {
         for stack in &group.stacks {
@@ -142,7 +169,8 @@ pub(crate) fn describe(plan: &Plan, methods: &[MountMethod]) -> String {
                 ]);
             }
             for mount in &stack.mounts {
-                let method = methods
+                let method = reads
+                    .reads
                     .iter()
                     .filter(|_| mount.decision == MountDecision::Copy)
                     .find(|method| method.source == mount.mount.source);
@@ -151,6 +179,7 @@ pub(crate) fn describe(plan: &Plan, methods: &[MountMethod]) -> String {
                     String::new(),
                     match (mount.decision, method.map(|method| method.method)) {
                         (MountDecision::Copy, Some(Method::Snapshot)) => "  snapshot",
+                        (MountDecision::Copy, Some(Method::Engine)) => "  engine",
                         (MountDecision::Copy, _) => "  copy",
                         (MountDecision::Skip, _) => "  skip",
                     }
@@ -158,6 +187,17 @@ pub(crate) fn describe(plan: &Plan, methods: &[MountMethod]) -> String {
                     describe_mount(&mount.mount),
                     describe_reason(&mount.reason, method),
                 ]);
+            }
+            for file in &stack.files {
+                if reads.files_elsewhere.contains(file) {
+                    rows.push([
+                        String::new(),
+                        String::new(),
+                        "  skip".to_owned(),
+                        file.display().to_string(),
+                        "not backed up: on another machine".to_owned(),
+                    ]);
+                }
             }
         }
         rows.extend(group.hooks.iter().flat_map(describe_hooks));
@@ -174,6 +214,10 @@ fn describe_reason(why: &str, method: Option<&MountMethod>) -> String {
         Some(read) if read.method == Method::Snapshot => {
             format!("{why}; read from a snapshot of {}", read.reason)
         }
+        Some(read) if read.method == Method::Engine => format!(
+            "{why}; read through the engine, slowly, all of it while the stack is down: {}",
+            read.reason
+        ),
         _ => why.to_owned(),
     }
 }
@@ -256,7 +300,10 @@ mod tests {
             db.labels.insert(key.to_owned(), value.to_owned());
         }
         let stacks = find_stacks_in_swarm(vec![db], Vec::new());
-        let table = describe(&plan(&stacks, &[], &PlanRules::default()), &[]);
+        let table = describe(
+            &plan(&stacks, &[], &PlanRules::default()),
+            &Reads::default(),
+        );
         assert_eq!(
             squeezed(&table)[3..],
             [
@@ -278,7 +325,11 @@ mod tests {
             reason: "the ZFS dataset tank/srv".to_owned(),
         };
         let plan = plan(&stacks, &[], &PlanRules::default());
-        let table = squeezed(&describe(&plan, std::slice::from_ref(&read)));
+        let reads = Reads {
+            reads: vec![read],
+            ..Reads::default()
+        };
+        let table = squeezed(&describe(&plan, &reads));
         assert!(
             table[2].starts_with("snapshot /srv/wiki on /data")
                 && table[2].ends_with("; read from a snapshot of the ZFS dataset tank/srv"),
@@ -286,11 +337,45 @@ mod tests {
         );
         let shown = Shown {
             plan: &plan,
-            reads: &[read],
+            reads: &reads,
         };
         let json = serde_json::to_value(&shown).unwrap();
         assert_eq!(json["reads"][0]["method"], "snapshot");
         assert!(json["groups"][0]["stacks"][0]["mounts"].is_array());
+    }
+
+    #[test]
+    fn what_is_read_through_the_engine_says_what_that_costs() {
+        let mut wiki = testing::in_project(testing::container("wiki_app_1"), "wiki", "app");
+        wiki.mounts.push(testing::bind("/srv/wiki", "/data"));
+        let stacks = find_stacks_in_swarm(vec![wiki], Vec::new());
+        let mut plan = plan(&stacks, &[], &PlanRules::default());
+        let file = PathBuf::from("/home/me/wiki/compose.yml");
+        plan.groups[0].stacks[0].files = vec![file.clone()];
+        let reads = Reads {
+            reads: vec![MountMethod {
+                stack: "wiki".to_owned(),
+                source: "/srv/wiki".into(),
+                method: Method::Engine,
+                reason: "the engine runs on another machine".to_owned(),
+            }],
+            files_elsewhere: vec![file],
+        };
+        let table = squeezed(&describe(&plan, &reads));
+        assert_eq!(
+            table[2..],
+            [
+                "engine /srv/wiki on /data a directory or file that it can write to; read through the engine, slowly, all of it while the stack is down: the engine runs on another machine",
+                "skip /home/me/wiki/compose.yml not backed up: on another machine",
+            ]
+        );
+        let shown = Shown {
+            plan: &plan,
+            reads: &reads,
+        };
+        let json = serde_json::to_value(&shown).unwrap();
+        assert_eq!(json["reads"][0]["method"], "engine");
+        assert_eq!(json["files_elsewhere"][0], "/home/me/wiki/compose.yml");
     }
 
     #[test]
@@ -302,7 +387,10 @@ mod tests {
         let off = testing::service("mon_off", ServiceMode::Replicated { replicas: 0 });
         let services = [prom, off].map(|service| testing::in_stack(service, "mon"));
         let stacks = find_stacks_in_swarm(Vec::new(), services.to_vec());
-        let table = describe(&plan(&stacks, &[data], &PlanRules::default()), &[]);
+        let table = describe(
+            &plan(&stacks, &[data], &PlanRules::default()),
+            &Reads::default(),
+        );
         assert_eq!(
             squeezed(&table),
             [
