@@ -153,7 +153,7 @@ impl Opened {
         let mut stream = TarStream::new(archive);
         match stream.next_entry()? {
             Some(first) => Ok(Self { stream, first }),
-            None => Err(invalid("the archive is empty".to_owned())),
+            None => Err(invalid("the archive is empty")),
         }
     }
 
@@ -174,7 +174,7 @@ impl Opened {
     pub(crate) fn strip(&self, path: &Path) -> io::Result<PathBuf> {
         match path.strip_prefix(&self.first.path) {
             Ok(beneath) => Ok(beneath.to_owned()),
-            Err(_) => Err(invalid(format!(
+            Err(_) => Err(invalid(&format!(
                 "{} lies in the archive of {}",
                 path.display(),
                 self.first.path.display()
@@ -183,6 +183,6 @@ impl Opened {
     }
 }
 
-fn invalid(why: String) -> io::Error {
+fn invalid(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
 }

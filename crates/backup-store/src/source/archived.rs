@@ -1,6 +1,8 @@
 //! Sources that come as archives: read once, from the first byte to the last, into the record and the
 //! spool that the sources on disk go to.
 
+mod describe;
+
 use std::{
     collections::HashMap,
     io,
@@ -10,6 +12,7 @@ use std::{
 
 use jiff::Timestamp;
 
+use self::describe::describe;
 use super::{
     node::{Described, FileKind},
     place_of,
@@ -292,7 +295,7 @@ impl Resolved {
         let beneath = entry.beneath().to_owned();
         if let Some(target) = self.links.targets.get(&number) {
             let Some((described, contents)) = self.first_names.get(target) else {
-                return Err(bad(format!(
+                return Err(bad(&format!(
                     "{} is another name of {}, which is no file before it",
                     beneath.display(),
                     target.display()
@@ -302,7 +305,7 @@ impl Resolved {
         } else if let Some(others) = self.links.others.get(&beneath) {
             if entry.described.kind == FileKind::Directory {
                 let why = format!("the folder {} has another name", beneath.display());
-                return Err(bad(why));
+                return Err(bad(&why));
             }
             entry.described.links = 1 + others;
             let known = (entry.described.clone(), entry.contents.clone());
@@ -324,7 +327,7 @@ impl Folders {
     fn enter(&mut self, entry: &RecordedEntry) -> io::Result<()> {
         let beneath = entry.beneath();
         if self.last.as_deref() == Some(beneath) {
-            return Err(bad(format!("{} is there twice", beneath.display())));
+            return Err(bad(&format!("{} is there twice", beneath.display())));
         }
         self.last = Some(beneath.to_owned());
         if let Some(parent) = beneath.parent() {
@@ -332,7 +335,7 @@ impl Folders {
                 self.open.pop();
             }
             if self.open.is_empty() {
-                return Err(bad(format!("{} lies in no folder", beneath.display())));
+                return Err(bad(&format!("{} lies in no folder", beneath.display())));
             }
         }
         if entry.described.kind == FileKind::Directory {
@@ -342,70 +345,6 @@ impl Folders {
     }
 }
 
-fn describe(entry: &TarEntry, inode: u64, device: u64, at: Timestamp) -> (Described, Vec<String>) {
-    let mut notes = Vec::new();
-    let number = |major: &u32, minor: &u32| rustix::fs::makedev(*major, *minor);
-    let (kind, type_bits) = match &entry.kind {
-        TarKind::Directory => (FileKind::Directory, 0o040_000),
-        TarKind::Symlink { target } => {
-            let target = target.as_os_str().as_encoded_bytes().to_vec();
-            (FileKind::Link(target), 0o120_000)
-        }
-        TarKind::CharacterDevice { major, minor } => {
-            (FileKind::Character(number(major, minor)), 0o020_000)
-        }
-        TarKind::BlockDevice { major, minor } => (FileKind::Block(number(major, minor)), 0o060_000),
-        TarKind::Fifo => (FileKind::Fifo, 0o010_000),
-        TarKind::File | TarKind::HardLink { .. } => (FileKind::File, 0o100_000),
-    };
-    let size = match &kind {
-        FileKind::Link(target) => target.len() as u64,
-        _ => entry.size_bytes,
-    };
-    let modified = if let Some(time) = entry.modified {
-        let nanosecond = time.as_nanosecond();
-        let whole = nanosecond.div_euclid(1_000_000_000);
-        let rest = nanosecond.rem_euclid(1_000_000_000);
-        (
-            i64::try_from(whole).unwrap_or(i64::MAX),
-            i64::try_from(rest).unwrap_or_default(),
-        )
-    } else {
-        notes.push("its modification time is beyond the year 9999 and is not saved".to_owned());
-        (i64::MAX, 0)
-    };
-    let mut attributes = Vec::new();
-    for (name, value) in &entry.attributes {
-        match name.to_str() {
-            Some(name) => attributes.push((name.to_owned(), value.clone())),
-            None => notes.push(format!(
-                "its extended attribute {} has a name that is not Unicode and is not saved",
-                name.display()
-            )),
-        }
-    }
-    attributes.sort();
-    for keyword in &entry.not_understood {
-        notes.push(format!(
-            "what the archive says of it as '{keyword}' is not understood and is not saved"
-        ));
-    }
-    let described = Described {
-        kind,
-        mode: type_bits | entry.mode,
-        modified,
-        changed: (at.as_second(), i64::from(at.subsec_nanosecond())),
-        user: entry.uid,
-        group: entry.gid,
-        inode,
-        device,
-        size,
-        links: 1,
-        attributes,
-    };
-    (described, notes)
-}
-
-fn bad(why: String) -> io::Error {
+fn bad(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("in the archive, {why}"))
 }
