@@ -37,9 +37,9 @@ impl Far {
             let listen = host.dir.join("proxy.sock");
             let mut proxy = SocketProxy::start(&listen, &upstream, |request| {
                 let lists = [endpoints::RUN, endpoints::ARCHIVE];
-                let mut listed = lists.into_iter().flatten();
+                let mut allowed = lists.into_iter().flatten();
                 if request.matches("GET", "/info")
-                    || !listed.any(|it| request.matches(it.method, it.path))
+                    || !allowed.any(|it| request.matches(it.method, it.path))
                 {
                     Action::Forbid
                 } else {
