@@ -13,23 +13,12 @@ use std::{
     io::{self, Read},
     os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
 };
 
 use bytes::Bytes;
-use rustic_core::{
-    ALL_FILE_TYPES, BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, RusticResult,
-    WriteBackend,
-};
+use rustic_core::{ALL_FILE_TYPES, BytesList, FileType, Id};
 
-use crate::{
-    StoreError,
-    account::{Account, locked},
-    error::again,
-};
+use crate::backend::{FileError, Files};
 
 /// The file that makes a folder a repository.
 pub(crate) const CONFIG: &str = "config";
@@ -38,94 +27,20 @@ pub(crate) const CONFIG: &str = "config";
 #[derive(Debug)]
 pub(crate) struct Folder {
     root: PathBuf,
-    account: Mutex<Option<Arc<Account>>>,
-    read_bytes: AtomicU64,
-}
-
-/// Why a file of the repository could not be used.
-#[derive(Debug, thiserror::Error)]
-#[error("{operation} {}", path.display())]
-pub(crate) struct FolderError {
-    pub(crate) operation: &'static str,
-    pub(crate) path: PathBuf,
-    pub(crate) source: io::Error,
-}
-
-impl FolderError {
-    pub(crate) fn to_store_error(&self) -> StoreError {
-        StoreError::Repository {
-            operation: self.operation,
-            path: self.path.clone(),
-            source: again(&self.source),
-        }
-    }
 }
 
 /// Turns an I/O error into one that names the operation and the path.
-fn at<'a>(operation: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> FolderError + 'a {
-    move |source| FolderError {
+fn at<'a>(operation: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> FileError + 'a {
+    move |source| FileError {
         operation,
         path: path.to_owned(),
         source,
     }
 }
 
-/// Hands an error to the library, which passes it back as the cause of its own.
-fn to_library(error: FolderError) -> Box<RusticError> {
-    RusticError::with_source(
-        ErrorKind::InputOutput,
-        "a file of the repository failed",
-        error,
-    )
-}
-
 impl Folder {
     pub(crate) fn new(root: PathBuf) -> Self {
-        Self {
-            root,
-            account: Mutex::default(),
-            read_bytes: AtomicU64::new(0),
-        }
-    }
-
-    /// Puts what is written from now on down to an account. Only one run writes at a time.
-    pub(crate) fn keep_account(&self, account: Option<Arc<Account>>) {
-        *locked(&self.account) = account;
-    }
-
-    /// How many bytes of data files were read so far.
-    pub(crate) fn read_bytes(&self) -> u64 {
-        self.read_bytes.load(Relaxed)
-    }
-
-    /// Whether there is a repository in the folder.
-    pub(crate) fn has_config(&self) -> Result<bool, FolderError> {
-        let path = self.root.join(CONFIG);
-        path.try_exists().map_err(at("look for", &path))
-    }
-
-    /// The account of what is going on, unless nothing may be changed any more.
-    fn may_change(&self) -> RusticResult<Option<Arc<Account>>> {
-        let account = locked(&self.account).clone();
-        match &account {
-            Some(account) if !account.may_go_on() => Err(RusticError::new(
-                ErrorKind::Backend,
-                "nothing is written any more: the work was cancelled, or a write failed",
-            )),
-            _ => Ok(account),
-        }
-    }
-
-    /// Whether anybody still waits for what is read.
-    fn may_read(&self) -> RusticResult<()> {
-        let account = locked(&self.account);
-        match &*account {
-            Some(account) if account.is_cancelled() => Err(RusticError::new(
-                ErrorKind::Backend,
-                "nothing is read any more: the work was cancelled",
-            )),
-            _ => Ok(()),
-        }
+        Self { root }
     }
 
     fn folder_of(&self, kind: FileType, id: &Id) -> PathBuf {
@@ -148,9 +63,9 @@ impl Folder {
     }
 
     /// Every object of a kind with the path of its file.
-    fn objects(&self, kind: FileType) -> Result<Vec<(Id, PathBuf)>, FolderError> {
+    fn objects(&self, kind: FileType) -> Result<Vec<(Id, PathBuf)>, FileError> {
         if kind == FileType::Config {
-            let present = self.has_config()?;
+            let present = Files::has_config(self)?;
             let config = (Id::default(), self.root.join(CONFIG));
             return Ok(if present { vec![config] } else { Vec::new() });
         }
@@ -180,7 +95,7 @@ impl Folder {
         Ok(objects)
     }
 
-    fn sizes(&self, kind: FileType) -> Result<Vec<(Id, u32)>, FolderError> {
+    fn sizes(&self, kind: FileType) -> Result<Vec<(Id, u32)>, FileError> {
         let size = |(id, path): (Id, PathBuf)| {
             let length = fs::metadata(&path).map_err(at("examine", &path))?.len();
             let length = u32::try_from(length)
@@ -190,33 +105,19 @@ impl Folder {
         self.objects(kind)?.into_iter().map(size).collect()
     }
 
-    fn read_part(
-        &self,
-        kind: FileType,
-        id: &Id,
-        offset: u32,
-        length: u32,
-    ) -> Result<Vec<u8>, FolderError> {
-        let path = self.file(kind, id);
-        let read = || -> io::Result<Vec<u8>> {
-            let file = File::open(&path)?;
-            // The length comes from the index: a damaged one must not make us ask for gigabytes.
-            if file.metadata()?.len() < u64::from(offset) + u64::from(length) {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-            file.read_exact_at(&mut bytes, offset.into())?;
-            Ok(bytes)
-        };
-        let bytes = read().map_err(at("read", &path))?;
-        if kind == FileType::Pack {
-            self.read_bytes.fetch_add(length.into(), Relaxed);
+    fn read_bytes(path: &Path, offset: u32, length: u32) -> io::Result<Vec<u8>> {
+        let file = File::open(path)?;
+        // The length comes from the index: a damaged one must not make us ask for gigabytes.
+        if file.metadata()?.len() < u64::from(offset) + u64::from(length) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+        file.read_exact_at(&mut bytes, offset.into())?;
         Ok(bytes)
     }
 
     /// Writes a file so that it is there whole or not at all, whenever the power goes.
-    fn write(&self, kind: FileType, id: &Id, content: BytesList) -> Result<(), FolderError> {
+    fn save(&self, kind: FileType, id: &Id, content: BytesList) -> Result<(), FileError> {
         let path = self.file(kind, id);
         let folder = self.folder_of(kind, id);
         make_folder(&folder)?;
@@ -246,7 +147,7 @@ impl Folder {
 }
 
 /// Makes a folder that only its owner can enter, unless it is there.
-fn make_folder(path: &Path) -> Result<(), FolderError> {
+fn make_folder(path: &Path) -> Result<(), FileError> {
     match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         result => result.map_err(at("create the folder", path)),
@@ -269,94 +170,71 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-impl ReadBackend for Folder {
+impl Files for Folder {
     fn location(&self) -> String {
         self.root.display().to_string()
     }
 
-    fn list(&self, tpe: FileType) -> RusticResult<Vec<Id>> {
-        let objects = self.objects(tpe).map_err(to_library)?;
+    fn name(&self, kind: FileType, id: &Id) -> String {
+        self.file(kind, id).display().to_string()
+    }
+
+    fn has_config(&self) -> Result<bool, FileError> {
+        let path = self.root.join(CONFIG);
+        path.try_exists().map_err(at("look for", &path))
+    }
+
+    fn list(&self, kind: FileType) -> Result<Vec<Id>, FileError> {
+        let objects = self.objects(kind)?;
         Ok(objects.into_iter().map(|(id, _)| id).collect())
     }
 
-    fn list_with_size(&self, tpe: FileType) -> RusticResult<Vec<(Id, u32)>> {
-        self.sizes(tpe).map_err(to_library)
+    fn list_with_size(&self, kind: FileType) -> Result<Vec<(Id, u32)>, FileError> {
+        self.sizes(kind)
     }
 
-    fn read_full(&self, tpe: FileType, id: &Id) -> RusticResult<Bytes> {
-        self.may_read()?;
-        let path = self.file(tpe, id);
+    fn read(&self, kind: FileType, id: &Id) -> Result<Bytes, FileError> {
+        let path = self.file(kind, id);
         let mut bytes = Vec::new();
         let read = File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes));
-        read.map_err(at("read", &path)).map_err(to_library)?;
+        read.map_err(at("read", &path))?;
         Ok(bytes.into())
     }
 
-    fn read_partial(
+    fn read_part(
         &self,
-        tpe: FileType,
+        kind: FileType,
         id: &Id,
-        _cacheable: bool,
         offset: u32,
         length: u32,
-    ) -> RusticResult<Bytes> {
-        self.may_read()?;
-        self.read_part(tpe, id, offset, length)
-            .map(Bytes::from)
-            .map_err(to_library)
+    ) -> Result<Bytes, FileError> {
+        let path = self.file(kind, id);
+        let bytes = Self::read_bytes(&path, offset, length).map_err(at("read", &path))?;
+        Ok(bytes.into())
     }
 
-    fn warmup_path(&self, tpe: FileType, id: &Id) -> String {
-        self.file(tpe, id).display().to_string()
-    }
-}
-
-impl WriteBackend for Folder {
-    fn create(&self) -> RusticResult<()> {
-        make_folder(&self.root).map_err(to_library)?;
+    fn create(&self) -> Result<(), FileError> {
+        make_folder(&self.root)?;
         for kind in ALL_FILE_TYPES {
-            make_folder(&self.root.join(kind.dirname())).map_err(to_library)?;
+            make_folder(&self.root.join(kind.dirname()))?;
         }
         for first_byte in 0..=u8::MAX {
             let folder = self
                 .root
                 .join(FileType::Pack.dirname())
                 .join(format!("{first_byte:02x}"));
-            make_folder(&folder).map_err(to_library)?;
+            make_folder(&folder)?;
         }
         Ok(())
     }
 
-    fn write_bytes(
-        &self,
-        tpe: FileType,
-        id: &Id,
-        _cacheable: bool,
-        content: BytesList,
-    ) -> RusticResult<()> {
-        // The library goes on after most errors, and a snapshot is the promise that all is well:
-        // this is the one place through which every snapshot must pass.
-        let account = self.may_change()?;
-        self.write(tpe, id, content).map_err(|error| {
-            if let Some(account) = account {
-                account.fail(error.to_store_error());
-            }
-            to_library(error)
-        })
+    fn write(&self, kind: FileType, id: &Id, content: BytesList) -> Result<(), FileError> {
+        self.save(kind, id, content)
     }
 
-    fn remove(&self, tpe: FileType, id: &Id, _cacheable: bool) -> RusticResult<()> {
-        // What was to take the place of this file may not be there.
-        let account = self.may_change()?;
-        let path = self.file(tpe, id);
-        fs::remove_file(&path)
-            .map_err(at("remove", &path))
-            .map_err(|error| {
-                if let Some(account) = account {
-                    account.fail(error.to_store_error());
-                }
-                to_library(error)
-            })
+    fn remove(&self, kind: FileType, id: &Id) -> Result<(), FileError> {
+        let path = self.file(kind, id);
+        fs::remove_file(&path).map_err(at("remove", &path))
     }
 }
 

@@ -81,13 +81,16 @@
 //!
 //! # Features
 //!
+//! - `rest`: repositories on a [REST server][rest] ([`RepositoryPlace`]), in place of a folder.
 //! - `mock`: `MockStore`, a mockall mock of [`Store`].
 //! - `testing`: the module `testing`, which compares two trees of files attribute by attribute.
 //!
+//! [rest]: https://restic.readthedocs.io/en/stable/REST_backend.html
 //! [format]: https://restic.readthedocs.io/en/stable/100_references.html#design
 
 mod account;
 mod archive;
+mod backend;
 mod check;
 mod chunks;
 mod comparison;
@@ -98,8 +101,11 @@ mod folder;
 mod lock;
 mod mode;
 mod password;
+mod place;
 mod prune;
 mod request;
+#[cfg(feature = "rest")]
+mod rest;
 mod restore;
 mod retention;
 mod rustic;
@@ -114,6 +120,8 @@ mod tar_stream;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+#[cfg(feature = "rest")]
+pub use rest::{InvalidRestServer, RestServer};
 pub use {
     archive::{ReadArchive, SharedArchive},
     check::{CheckDepth, CheckReport, Finding, Severity},
@@ -122,6 +130,7 @@ pub use {
     error::{StoreError, StoreErrorKind},
     exclude::{ExcludePattern, InvalidExcludePattern},
     password::{generate_password, write_password_file},
+    place::RepositoryPlace,
     prune::{PruneOptions, PruneSummary},
     request::{BackupRequest, ExportRequest, RestoreRequest, Source},
     retention::{

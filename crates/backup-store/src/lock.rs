@@ -64,14 +64,6 @@ impl RepositoryLock {
         }
     }
 
-    /// The same, for whoever must not be kept waiting by a prune either.
-    pub(crate) fn reading_if_possible(folder: &Path) -> Option<Self> {
-        Self::reading(folder).unwrap_or_else(|error| {
-            tracing::warn!(%error, "reading beside a prune");
-            None
-        })
-    }
-
     fn alone(path: &Path, holder: &str, somebody: &str) -> Result<Self, StoreError> {
         let failed = |operation, source| StoreError::Repository {
             operation,
@@ -182,7 +174,6 @@ mod tests {
         let prune = RepositoryLock::without_readers(folder.path(), "process 7, pruning").unwrap();
         let error = RepositoryLock::reading(folder.path()).unwrap_err();
         assert!(matches!(error, StoreError::Locked { by, .. } if by == "process 7, pruning"));
-        assert!(RepositoryLock::reading_if_possible(folder.path()).is_none());
         drop(prune);
         assert!(RepositoryLock::reading(folder.path()).unwrap().is_some());
     }

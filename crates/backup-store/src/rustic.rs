@@ -31,12 +31,12 @@ pub(crate) use self::failure::{Task, damaged};
 pub use self::open::{InitOptions, OpenOptions};
 use crate::{
     BackupRequest, BackupSummary, CheckDepth, CheckReport, CompareRequest, Comparison,
-    ExportRequest, ExportSummary, PruneOptions, PruneSummary, RestoreRequest, RestoreSummary,
-    Snapshot, SnapshotId, StagedBackup, Store, StoreError,
+    ExportRequest, ExportSummary, PruneOptions, PruneSummary, RepositoryPlace, RestoreRequest,
+    RestoreSummary, Snapshot, SnapshotId, StagedBackup, Store, StoreError,
     account::{Account, CancelOnDrop},
+    backend::Backend,
     export,
-    folder::Folder,
-    lock::RepositoryLock,
+    place::OpenPlace,
     restore,
     spool::Spool,
 };
@@ -56,6 +56,8 @@ pub struct RusticStore {
 }
 
 struct Shared {
+    place: OpenPlace,
+    /// What errors call the place.
     path: PathBuf,
     key: MasterKey,
     cache: Option<PathBuf>,
@@ -66,7 +68,7 @@ struct Shared {
 struct LoadedIndex {
     index_files: Vec<Id>,
     snapshots: parent::KnownSnapshots,
-    folder: Arc<Folder>,
+    folder: Arc<Backend>,
     repository: Repository<IndexedIdsStatus>,
 }
 
@@ -94,13 +96,13 @@ impl RusticStore {
     /// [`StoreError::InvalidRequest`] if the compression level is none, and
     /// [`StoreError::Repository`] if the folder cannot be made or written.
     pub async fn init(
-        path: &Path,
+        place: impl Into<RepositoryPlace> + Send,
         password: &SecretString,
         options: InitOptions,
     ) -> Result<Self, StoreError> {
-        let (path, password) = (path.to_owned(), password.clone());
+        let (place, password) = (place.into(), password.clone());
         Task("create a repository")
-            .run(move || open::create(path, &password, options))
+            .run(move || open::create(place, &password, options))
             .await
             .map(Self::new)
     }
@@ -113,13 +115,13 @@ impl RusticStore {
     /// key file or the configuration is damaged, and [`StoreError::Repository`] if they cannot be
     /// read.
     pub async fn open(
-        path: &Path,
+        place: impl Into<RepositoryPlace> + Send,
         password: &SecretString,
         options: OpenOptions,
     ) -> Result<Self, StoreError> {
-        let (path, password) = (path.to_owned(), password.clone());
+        let (place, password) = (place.into(), password.clone());
         Task("open the repository")
-            .run(move || open::open(path, &password, options))
+            .run(move || open::open(place, &password, options))
             .await
             .map(Self::new)
     }
@@ -136,7 +138,7 @@ impl RusticStore {
         let _cancel = CancelOnDrop(Arc::clone(&account));
         let shared = Arc::clone(&self.shared);
         task.run(move || {
-            let _reading = RepositoryLock::reading_if_possible(&shared.path);
+            let _reading = shared.place.to_read_if_possible(&shared.key);
             let repository = shared
                 .repository(&shared.folder(), None)
                 .and_then(Repository::to_indexed)
@@ -272,14 +274,14 @@ impl Store for RusticStore {
 }
 
 impl Shared {
-    fn folder(&self) -> Arc<Folder> {
-        Arc::new(Folder::new(self.path.clone()))
+    fn folder(&self) -> Arc<Backend> {
+        Arc::new(Backend::new(self.place.files()))
     }
 
     /// The repository, opened with the key that the password has already unlocked.
     fn repository(
         &self,
-        folder: &Arc<Folder>,
+        folder: &Arc<Backend>,
         cache: Option<&Path>,
     ) -> RusticResult<Repository<OpenStatus>> {
         unlock(folder, cache, &Credentials::Masterkey(self.key.clone()))
@@ -324,20 +326,20 @@ impl Shared {
 }
 
 fn unlock(
-    folder: &Arc<Folder>,
+    folder: &Arc<Backend>,
     cache: Option<&Path>,
     credentials: &Credentials,
 ) -> RusticResult<Repository<OpenStatus>> {
     closed(folder, cache)?.open(credentials)
 }
 
-fn closed(folder: &Arc<Folder>, cache: Option<&Path>) -> RusticResult<Repository<()>> {
+fn closed(folder: &Arc<Backend>, cache: Option<&Path>) -> RusticResult<Repository<()>> {
     let options = match cache {
         Some(cache) => RepositoryOptions::default().cache_dir(cache),
         None => RepositoryOptions::default().no_cache(true),
     };
     Repository::new(
         &options,
-        &RepositoryBackends::new(Arc::<Folder>::clone(folder), None),
+        &RepositoryBackends::new(Arc::<Backend>::clone(folder), None),
     )
 }

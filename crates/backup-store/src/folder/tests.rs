@@ -1,6 +1,9 @@
-use std::error::Error;
+use std::{error::Error, ops::Deref, sync::Arc};
+
+use rustic_core::{ReadBackend, RusticError, WriteBackend};
 
 use super::*;
+use crate::{StoreError, account::Account, backend::Backend};
 
 fn id(first: &str) -> Id {
     format!("{first}{}", "0".repeat(64 - first.len()))
@@ -8,14 +11,29 @@ fn id(first: &str) -> Id {
         .unwrap()
 }
 
-fn folder() -> (tempfile::TempDir, Folder) {
-    let dir = tempfile::tempdir().unwrap();
-    let folder = Folder::new(dir.path().join("repository"));
-    folder.create().unwrap();
-    (dir, folder)
+/// A folder as the library sees it.
+struct Seen {
+    root: PathBuf,
+    backend: Backend,
 }
 
-fn cause(error: &RusticError) -> &FolderError {
+impl Deref for Seen {
+    type Target = Backend;
+
+    fn deref(&self) -> &Backend {
+        &self.backend
+    }
+}
+
+fn folder() -> (tempfile::TempDir, Seen) {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("repository");
+    let backend = Backend::new(Arc::new(Folder::new(root.clone())));
+    backend.create().unwrap();
+    (dir, Seen { root, backend })
+}
+
+fn cause(error: &RusticError) -> &FileError {
     error.source().unwrap().downcast_ref().unwrap()
 }
 

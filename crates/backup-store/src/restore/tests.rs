@@ -7,7 +7,7 @@ use rustic_core::{
 };
 
 use super::*;
-use crate::folder::Folder;
+use crate::{backend::Backend, folder::Folder};
 
 fn unsafe_among(names: &[&str]) -> Option<OsString> {
     let node = |name: &&str| Node::new_node(name.as_ref(), NodeType::File, Metadata::default());
@@ -60,7 +60,8 @@ impl ReadSource for Forged {
 fn restore_forged(folder: &Path, nodes: &[(&str, &str, NodeType)]) -> Result<(), StoreError> {
     let repository = folder.join("repository");
     let options = RepositoryOptions::default().no_cache(true);
-    let backends = RepositoryBackends::new(Arc::new(Folder::new(repository.clone())), None);
+    let files = Arc::new(Folder::new(repository.clone()));
+    let backends = RepositoryBackends::new(Arc::new(Backend::new(files)), None);
     let opened = Repository::new(&options, &backends)
         .and_then(|closed| {
             let key = Credentials::Masterkey(MasterKey::new());

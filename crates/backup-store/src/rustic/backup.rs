@@ -12,7 +12,6 @@ use super::{LoadedIndex, Shared, Task, parent, parent::Parent};
 use crate::{
     BackupRequest, BackupSummary, SnapshotId, StoreError, TAG_INCOMPLETE, TAG_LIVE,
     account::{Account, Kind},
-    lock::RepositoryLock,
     source::{Base, Opener, Sources, to_library_time},
 };
 
@@ -81,7 +80,9 @@ impl Job<'_> {
             request, account, ..
         } = self;
         let template = template(request)?;
-        let _lock = RepositoryLock::acquire(&shared.path, &holder_of(request))?;
+        let _lock = shared
+            .place
+            .to_write(&shared.key, account, &holder_of(request))?;
         let index = shared.with_index(loaded)?;
         // The scan would read every source twice, only to know how much there is.
         let options = BackupOptions::default()

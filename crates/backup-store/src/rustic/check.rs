@@ -5,9 +5,7 @@ use std::{error::Error, sync::Arc};
 use rustic_core::{CheckOptions, ReadSubsetOption, RusticError};
 
 use super::{Shared, Task, damaged, failure, list};
-use crate::{
-    CheckDepth, CheckReport, Finding, Severity, StoreError, account::Account, lock::RepositoryLock,
-};
+use crate::{CheckDepth, CheckReport, Finding, Severity, StoreError, account::Account};
 
 pub(super) const TASK: Task = Task("check the repository");
 
@@ -18,7 +16,7 @@ pub(super) fn run(
 ) -> Result<CheckReport, StoreError> {
     let options = options(depth)?;
     // A file that a prune has just taken away must not pass for damage.
-    let _reading = RepositoryLock::reading(&shared.path)?;
+    let _reading = shared.place.to_read(&shared.key)?;
     let folder = shared.folder();
     // Nobody reads gigabytes for a caller who has gone.
     folder.keep_account(Some(Arc::clone(account)));

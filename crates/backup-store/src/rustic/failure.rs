@@ -4,7 +4,7 @@ use std::{error::Error, path::Path};
 
 use rustic_core::RusticError;
 
-use crate::{StoreError, folder::FolderError};
+use crate::{StoreError, backend::FileError};
 
 /// A piece of blocking work, by what it fails to do when it fails.
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +58,7 @@ pub(crate) fn damaged(location: &Path, what: impl Into<String>, error: &RusticEr
 pub(crate) fn file_error(error: &RusticError) -> Option<StoreError> {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(current) = cause {
-        if let Some(error) = current.downcast_ref::<FolderError>() {
+        if let Some(error) = current.downcast_ref::<FileError>() {
             return Some(error.to_store_error());
         }
         cause = current.source();
@@ -81,9 +81,9 @@ mod tests {
 
     use super::*;
 
-    fn io_failure() -> FolderError {
+    fn io_failure() -> FileError {
         let source = io::Error::from_raw_os_error(28);
-        FolderError {
+        FileError {
             operation: "write",
             path: "/r/data/ab".into(),
             source,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustic_core::{FileType, WriteBackend};
 
 use super::{Shared, Task, backup::holder};
-use crate::{SnapshotId, StoreError, StoreErrorKind, account::Account, lock::RepositoryLock};
+use crate::{SnapshotId, StoreError, StoreErrorKind, account::Account};
 
 pub(super) const TASK: Task = Task("forget snapshots");
 
@@ -14,9 +14,15 @@ pub(super) fn run(
     snapshots: &[SnapshotId],
     account: &Arc<Account>,
 ) -> Result<(), StoreError> {
-    let _lock = RepositoryLock::acquire(&shared.path, &holder("forgetting snapshots"))?;
+    // Whoever only removes the files of snapshots takes nothing away that others read or build on.
+    let _lock = shared
+        .place
+        .to_write(&shared.key, account, &holder("forgetting snapshots"))?;
     let folder = shared.folder();
     for snapshot in snapshots {
+        if let Some(failure) = account.take_failure() {
+            return Err(failure);
+        }
         if account.is_cancelled() {
             return Err(StoreError::Cancelled { operation: TASK.0 });
         }

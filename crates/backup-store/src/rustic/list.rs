@@ -14,7 +14,7 @@ use super::{
     damaged,
     failure::{file_error, in_short},
 };
-use crate::{Snapshot, SnapshotId, StoreError, folder::Folder};
+use crate::{Snapshot, SnapshotId, StoreError, backend::Backend};
 
 pub(super) const TASK: Task = Task("list the snapshots");
 
@@ -37,7 +37,7 @@ type ReadSnapshots = (Vec<(SnapshotId, SnapshotFile)>, Vec<(SnapshotId, String)>
 
 pub(super) fn read_all(
     location: &Path,
-    folder: &Folder,
+    folder: &Backend,
     repository: &Repository<OpenStatus>,
 ) -> Result<ReadSnapshots, StoreError> {
     let ids = folder

@@ -13,9 +13,11 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Shared, Task, backup::holder, closed, damaged, failure::file_error, unlock};
 use crate::{
-    Chunks, SpoolOptions, StoreError,
-    folder::{CONFIG, Folder},
+    Chunks, RepositoryPlace, SpoolOptions, StoreError,
+    backend::Backend,
+    folder::CONFIG,
     lock::{LOCK_FILE, READERS_FILE, RepositoryLock},
+    place::OpenPlace,
     spool::Spool,
 };
 
@@ -54,11 +56,13 @@ pub struct OpenOptions {
 }
 
 pub(super) fn open(
-    path: PathBuf,
+    place: RepositoryPlace,
     password: &SecretString,
     options: OpenOptions,
 ) -> Result<Shared, StoreError> {
-    let folder = Arc::new(Folder::new(path.clone()));
+    let place = place.open()?;
+    let path = place.path();
+    let folder = Arc::new(Backend::new(place.files()));
     if !folder
         .has_config()
         .map_err(|error| error.to_store_error())?
@@ -75,6 +79,7 @@ pub(super) fn open(
     })?;
     Ok(Shared {
         key: repository.key(),
+        place,
         path,
         cache: options.cache,
         spool: options.spool.map(Spool::new).map(Arc::new),
@@ -82,7 +87,7 @@ pub(super) fn open(
 }
 
 pub(super) fn create(
-    path: PathBuf,
+    place: RepositoryPlace,
     password: &SecretString,
     options: InitOptions,
 ) -> Result<Shared, StoreError> {
@@ -101,9 +106,26 @@ pub(super) fn create(
             reason: format!("there are no chunks of {}", options.chunks),
         });
     }
-    prepare(&path)?;
-    let _lock = RepositoryLock::acquire(&path, &holder("creating the repository"))?;
-    let folder = Arc::new(Folder::new(path.clone()));
+    let place = place.open()?;
+    let path = place.path();
+    let _lock = match &place {
+        OpenPlace::Folder(folder) => {
+            prepare(folder)?;
+            let holder = holder("creating the repository");
+            Some(RepositoryLock::acquire(folder, &holder)?)
+        }
+        // Without a key there is nothing to write a lock with; a server keeps the first file
+        // "config" that it gets.
+        #[cfg(feature = "rest")]
+        OpenPlace::Rest(_) => None,
+    };
+    let folder = Arc::new(Backend::new(place.files()));
+    if folder
+        .has_config()
+        .map_err(|error| error.to_store_error())?
+    {
+        return Err(StoreError::RepositoryExists { path });
+    }
     let config = ConfigOptions::default()
         .set_version(2_u32)
         .set_compression(level)
@@ -116,6 +138,7 @@ pub(super) fn create(
     tracing::info!(path = %path.display(), "created a repository");
     Ok(Shared {
         key: repository.key(),
+        place,
         path,
         cache: options.open.cache,
         spool: options.open.spool.map(Spool::new).map(Arc::new),

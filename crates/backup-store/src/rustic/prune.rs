@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustic_core::{LimitOption, PruneOptions as LibraryOptions, jiff::Span};
 
 use super::{Shared, Task, backup::holder, damaged, list};
-use crate::{PruneOptions, PruneSummary, StoreError, account::Account, lock::RepositoryLock};
+use crate::{PruneOptions, PruneSummary, StoreError, account::Account};
 
 pub(super) const TASK: Task = Task("prune the repository");
 
@@ -15,8 +15,9 @@ pub(super) fn run(
     account: &Arc<Account>,
 ) -> Result<PruneSummary, StoreError> {
     let options = to_library(options)?;
-    let _lock = RepositoryLock::acquire(&shared.path, &holder("pruning"))?;
-    let _alone = RepositoryLock::without_readers(&shared.path, &holder("pruning"))?;
+    let _alone = shared
+        .place
+        .to_take_away(&shared.key, account, &holder("pruning"))?;
     let folder = shared.folder();
     folder.keep_account(Some(Arc::clone(account)));
     let repository = shared

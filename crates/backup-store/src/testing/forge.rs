@@ -12,7 +12,7 @@ use rustic_core::{
     repofile::{Metadata, Node, NodeType},
 };
 
-use crate::{folder::Folder, rustic::STACK_TAG};
+use crate::{backend::Backend, folder::Folder, rustic::STACK_TAG};
 
 /// An entry of a forged snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,6 +127,7 @@ pub fn forge(
 ) -> Result<(), Box<RusticError>> {
     let options = RepositoryOptions::default().no_cache(true);
     let folder = Arc::new(Folder::new(repository.to_owned()));
+    let folder = Arc::new(Backend::new(folder));
     let opened = Repository::new(&options, &RepositoryBackends::new(folder, None))?
         .open(&Credentials::password(password))?
         .to_indexed_ids()?;
