@@ -98,6 +98,7 @@ mod folder;
 mod lock;
 mod mode;
 mod password;
+mod progress;
 mod prune;
 mod request;
 mod restore;
@@ -122,6 +123,7 @@ pub use {
     error::{StoreError, StoreErrorKind},
     exclude::{ExcludePattern, InvalidExcludePattern},
     password::{generate_password, write_password_file},
+    progress::{Progress, Work, WorkKind, WorkProgress},
     prune::{PruneOptions, PruneSummary},
     request::{BackupRequest, ExportRequest, RestoreRequest, Source},
     retention::{

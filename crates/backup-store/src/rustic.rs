@@ -32,11 +32,12 @@ pub use self::open::{InitOptions, OpenOptions};
 use crate::{
     BackupRequest, BackupSummary, CheckDepth, CheckReport, CompareRequest, Comparison,
     ExportRequest, ExportSummary, PruneOptions, PruneSummary, RestoreRequest, RestoreSummary,
-    Snapshot, SnapshotId, StagedBackup, Store, StoreError,
+    Snapshot, SnapshotId, StagedBackup, Store, StoreError, WorkKind,
     account::{Account, CancelOnDrop},
     export,
     folder::Folder,
     lock::RepositoryLock,
+    progress::{Bars, Listener},
     restore,
     spool::Spool,
 };
@@ -60,6 +61,7 @@ struct Shared {
     key: MasterKey,
     cache: Option<PathBuf>,
     spool: Option<Arc<Spool>>,
+    listener: Listener,
 }
 
 /// A repository with its index, and the index files it was read from.
@@ -127,7 +129,7 @@ impl RusticStore {
     /// Does work that reads trees and data, until nobody waits for it any more.
     async fn read<T: Send + 'static>(
         &self,
-        task: Task,
+        (task, kind): (Task, WorkKind),
         work: impl FnOnce(&Shared, &restore::Indexed, &Account) -> Result<T, StoreError>
         + Send
         + 'static,
@@ -141,6 +143,7 @@ impl RusticStore {
                 .repository(&shared.folder(), None)
                 .and_then(Repository::to_indexed)
                 .map_err(|error| damaged(&shared.path, "the index", &error))?;
+            let _telling = account.tell(shared.listener.begin(kind, None, None));
             work(&shared, &repository, &account)
         })
         .await
@@ -203,7 +206,7 @@ impl Store for RusticStore {
         let work = move |shared: &Shared, indexed: &restore::Indexed, account: &Account| {
             restore::run(&shared.path, indexed, &request, account)
         };
-        self.read(restore::TASK, work).await
+        self.read((restore::TASK, WorkKind::Restore), work).await
     }
 
     async fn compare(&self, request: CompareRequest) -> Result<Comparison, StoreError> {
@@ -217,7 +220,7 @@ impl Store for RusticStore {
             };
             restore::compare::run(&contents, &request)
         };
-        self.read(restore::COMPARE, work).await
+        self.read((restore::COMPARE, WorkKind::Compare), work).await
     }
 
     async fn export(&self, request: ExportRequest) -> Result<ExportSummary, StoreError> {
@@ -231,7 +234,7 @@ impl Store for RusticStore {
             };
             export::run(&contents, &request)
         };
-        self.read(export::TASK, work).await
+        self.read((export::TASK, WorkKind::Export), work).await
     }
 
     async fn check(&self, depth: CheckDepth) -> Result<CheckReport, StoreError> {
@@ -282,7 +285,18 @@ impl Shared {
         folder: &Arc<Folder>,
         cache: Option<&Path>,
     ) -> RusticResult<Repository<OpenStatus>> {
-        unlock(folder, cache, &Credentials::Masterkey(self.key.clone()))
+        self.repository_for(folder, cache, None)
+    }
+
+    /// The same, and the bytes of the library's own work are told of as this.
+    fn repository_for(
+        &self,
+        folder: &Arc<Folder>,
+        cache: Option<&Path>,
+        kind: Option<WorkKind>,
+    ) -> RusticResult<Repository<OpenStatus>> {
+        let credentials = Credentials::Masterkey(self.key.clone());
+        unlock(folder, cache, &credentials, self.listener.bars(kind))
     }
 
     /// The repository with an index that is up to date.
@@ -327,17 +341,19 @@ fn unlock(
     folder: &Arc<Folder>,
     cache: Option<&Path>,
     credentials: &Credentials,
+    bars: Bars,
 ) -> RusticResult<Repository<OpenStatus>> {
-    closed(folder, cache)?.open(credentials)
+    closed(folder, cache, bars)?.open(credentials)
 }
 
-fn closed(folder: &Arc<Folder>, cache: Option<&Path>) -> RusticResult<Repository<()>> {
+fn closed(folder: &Arc<Folder>, cache: Option<&Path>, bars: Bars) -> RusticResult<Repository<()>> {
     let options = match cache {
         Some(cache) => RepositoryOptions::default().cache_dir(cache),
         None => RepositoryOptions::default().no_cache(true),
     };
-    Repository::new(
+    Repository::new_with_progress(
         &options,
         &RepositoryBackends::new(Arc::<Folder>::clone(folder), None),
+        bars,
     )
 }

@@ -86,7 +86,7 @@ impl Ahead {
             let Some(spooled_at) = contents.make_room(file.bytes) else {
                 continue;
             };
-            let digests = copy_blocks(&from, file.bytes, &contents.file(), spooled_at)?;
+            let digests = copy_blocks(&from, file.bytes, (&contents.file(), spooled_at), run)?;
             let copy = AheadCopy {
                 spooled_at,
                 bytes: file.bytes,
@@ -104,7 +104,12 @@ impl Ahead {
 }
 
 /// Copies a file, and says what its blocks were. Where it ends early, the digests do.
-fn copy_blocks(from: &File, bytes: u64, to: &File, at: u64) -> io::Result<Vec<u128>> {
+fn copy_blocks(
+    from: &File,
+    bytes: u64,
+    (to, at): (&File, u64),
+    run: &Account,
+) -> io::Result<Vec<u128>> {
     let mut digests = Vec::new();
     let mut buffer = vec![0; BLOCK_BYTES];
     let mut done = 0;
@@ -119,6 +124,7 @@ fn copy_blocks(from: &File, bytes: u64, to: &File, at: u64) -> io::Result<Vec<u1
         to.write_all_at(&buffer[..read], at + done)?;
         digests.push(XxHash3_128::oneshot(&buffer[..read]));
         done += read as u64;
+        run.advance(read as u64);
     }
     Ok(digests)
 }
@@ -271,7 +277,12 @@ impl Copier<'_> {
     ) -> io::Result<RecordedEntry> {
         let described = describe(&found, &metadata?, account)?;
         let contents = if described.is_file() {
-            self.copy(&place_of(name, &found.beneath), &found.path, &described)?
+            self.copy(
+                &place_of(name, &found.beneath),
+                &found.path,
+                &described,
+                account,
+            )?
         } else {
             record::Contents::Nothing
         };
@@ -295,6 +306,7 @@ impl Copier<'_> {
         place: &std::path::Path,
         path: &std::path::Path,
         file: &Described,
+        account: &Account,
     ) -> io::Result<record::Contents> {
         if self.base.has(place, file.stamp()) {
             return Ok(record::Contents::Unchanged);
@@ -317,6 +329,7 @@ impl Copier<'_> {
                 }
                 self.spooled_files += 1;
                 self.spooled_bytes += file.size;
+                account.advance(file.size);
                 record::Contents::Spooled(extents)
             }
             Put::Full => {

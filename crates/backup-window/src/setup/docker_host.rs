@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use backup_store::{OpenOptions, RetentionRules, RusticStore, SpoolOptions, Store, StoreError};
+use backup_store::{
+    OpenOptions, Progress, RetentionRules, RusticStore, SpoolOptions, Store, StoreError,
+};
 use docker_stacks::{
     AddressKind, BollardEngine, ClientCertificate, Engine, EngineAddress, EngineError,
     EngineOptions, EngineSsh, EngineTls, FileJournal, Journal, OutageOptions, PlanRules, Workbench,
@@ -35,6 +37,7 @@ pub struct ConfiguredHost {
     snapshots: Option<Holder>,
     journal: FileJournal,
     host_name: String,
+    progress: Option<Arc<dyn Progress>>,
 }
 
 impl ConfiguredHost {
@@ -59,7 +62,15 @@ impl ConfiguredHost {
                 .then(|| snapshot_holder(config, state)),
             journal: FileJournal::new(state.outage_journal()),
             host_name: host_name(repository),
+            progress: None,
         })
+    }
+
+    /// Has its repository tell how far long work has come.
+    #[must_use]
+    pub fn with_progress(mut self, progress: Option<Arc<dyn Progress>>) -> Self {
+        self.progress = progress;
+        self
     }
 
     /// The engine, as something on which copies of containers can be tried. Nothing is asked of it
@@ -238,6 +249,7 @@ impl DockerHost for ConfiguredHost {
     async fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
         let options = OpenOptions {
             spool: Some(self.spool.clone()),
+            progress: self.progress.clone(),
             ..OpenOptions::default()
         };
         let store = RusticStore::open(&self.repository, &self.password, options).await?;

@@ -92,7 +92,7 @@ async fn run(session: &Session, args: &RunArgs) -> Result<Exit, Failure> {
     let night = tonight::night(&config)?;
     let state = session.state(Some(&config))?;
     let (homelab, options) =
-        put_together(&config, &state, args).map_err(|error| Failure::usage(&error))?;
+        put_together(session, &config, &state, args).map_err(|error| Failure::usage(&error))?;
     let _lock = tonight::lock(&state, "backup-window run")?;
     docker_backup::undo_leftovers(&state).await?;
     let watcher = Watcher::start(session, &state).await?;
@@ -120,6 +120,7 @@ async fn run(session: &Session, args: &RunArgs) -> Result<Exit, Failure> {
 /// Puts everything together before anything is done, so that a mistake in the configuration ends
 /// the run before it has begun.
 fn put_together(
+    session: &Session,
     config: &Config,
     state: &StateDir,
     args: &RunArgs,
@@ -135,7 +136,7 @@ fn put_together(
         clock: Box::new(SystemClock),
         waker: Box::new(UdpWaker),
         ready,
-        docker_host: Box::new(ConfiguredHost::new(config, state)?),
+        docker_host: Box::new(session.docker_host(config, state)?),
         primary: Box::new(setup::primary_nas(config)?),
         backup: setup::backup_nas(config)?
             .map(|nas| Box::new(nas) as Box<dyn truenas_client::TrueNas>),

@@ -204,7 +204,7 @@ impl Command for DockerBackup {
             Action::Retain(args) => retain::run(&session, args).await,
             Action::Recover => run::recover(&session).await,
             Action::Watch => watch(&session).await,
-            Action::RestoreWorker => restore::work().await,
+            Action::RestoreWorker => restore::work(&session).await,
         }
     }
 }

@@ -20,7 +20,9 @@ pub(super) async fn run(session: &Session, stack: Option<String>) -> Result<Exit
     let config = session.config()?;
     let night = tonight::night(&config)?;
     let state = session.state(Some(&config))?;
-    let host = ConfiguredHost::new(&config, &state).map_err(|error| Failure::usage(&error))?;
+    let host = session
+        .docker_host(&config, &state)
+        .map_err(|error| Failure::usage(&error))?;
     let _lock = tonight::lock(&state, "docker-backup drill")?;
     let (record, report) = drill_one(session, &config, &state, &host, stack.as_deref()).await;
     tonight::remember(&state, &night, &record)?;
@@ -47,7 +49,9 @@ pub(in crate::commands) async fn nightly(
     if !config.drill().nightly || session.cancelled().is_cancelled() {
         return Ok(None);
     }
-    let host = ConfiguredHost::new(config, state).map_err(|error| Failure::usage(&error))?;
+    let host = session
+        .docker_host(config, state)
+        .map_err(|error| Failure::usage(&error))?;
     let (record, _) = drill_one(session, config, state, &host, None).await;
     tonight::remember(state, night, &record)?;
     Ok(Some(record))
