@@ -15,6 +15,7 @@ use docker_stacks::{
 };
 use fs_snapshots::{Holder, Ledger, Owner, SystemOptions, SystemSnapshotter};
 use secrecy::SecretString;
+use tokio::sync::OnceCell;
 
 use super::SetupError;
 use crate::config::{Config, ConfigError, RepositorySettings};
@@ -38,6 +39,8 @@ pub struct ConfiguredHost {
     journal: FileJournal,
     host_name: String,
     progress: Option<Arc<dyn Progress>>,
+    /// Opened once: deriving the key takes a second of work and 128 MiB of memory.
+    store: OnceCell<Arc<dyn Store>>,
 }
 
 impl ConfiguredHost {
@@ -63,6 +66,7 @@ impl ConfiguredHost {
             journal: FileJournal::new(state.outage_journal()),
             host_name: host_name(repository),
             progress: None,
+            store: OnceCell::new(),
         })
     }
 
@@ -252,8 +256,11 @@ impl DockerHost for ConfiguredHost {
             progress: self.progress.clone(),
             ..OpenOptions::default()
         };
-        let store = RusticStore::open(&self.repository, &self.password, options).await?;
-        Ok(Arc::new(store))
+        let open = || async {
+            let store = RusticStore::open(&self.repository, &self.password, options).await?;
+            Ok(Arc::new(store) as Arc<dyn Store>)
+        };
+        self.store.get_or_try_init(open).await.cloned()
     }
 
     fn journal(&self) -> &dyn Journal {

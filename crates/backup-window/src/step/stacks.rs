@@ -4,6 +4,7 @@ mod definitions;
 pub(crate) mod problems;
 mod running;
 mod saving;
+mod second_look;
 mod sources;
 mod staging;
 mod through_engine;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use self::definitions::Surroundings;
 use self::running::Running;
 use self::saving::Saving;
+use self::second_look::SecondLook;
 use super::{Outcome, Recorder, SavedStack, Step, StepEnd, StepRecord};
 use crate::clock::Clock;
 use crate::evidence::Fact;
@@ -251,16 +253,31 @@ pub async fn run(
         saved: Vec::new(),
         worst: StepEnd::Done,
         failures: Vec::new(),
+        stopped_any: false,
     };
     for group in &plan.groups {
         saving.group(&mut recorder, group).await;
     }
+    let stopped_any = saving.stopped_any;
     let Saving {
         saved,
         worst,
         failures,
         ..
     } = saving;
+    if stopped_any {
+        let look = SecondLook {
+            clock,
+            engine: engine.as_ref(),
+            journal: host.journal(),
+            groups: &plan.groups,
+            before: &containers_before,
+            options: &options.outage,
+        };
+        for remark in look.take(cancel).await {
+            recorder.needs_attention(remark);
+        }
+    }
     see_everything_run_again(&mut recorder, engine.as_ref(), &before).await;
     // Of a group whose saving was cancelled, or failed half-way.
     remove_snapshots(&mut recorder, host).await;
