@@ -18,7 +18,7 @@ use crate::sentence;
 
 /// How long containers are watched before the next group may stop: long enough to see what cannot
 /// start at all.
-const FIRST_MOMENT: Duration = Duration::from_secs(1);
+const FIRST_MOMENT: Duration = Duration::from_millis(500);
 
 /// The patience of an outage that is followed by a second look.
 pub(super) fn until_the_second_look(options: &OutageOptions) -> OutageOptions {
