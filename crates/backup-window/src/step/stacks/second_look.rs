@@ -129,3 +129,6 @@ fn fallen<'a>(
     };
     group.stop_order.iter().filter_map(of).collect()
 }
+
+#[cfg(test)]
+mod tests;

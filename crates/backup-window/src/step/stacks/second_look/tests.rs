@@ -23,7 +23,11 @@ impl After {
         engine.add(wiki, behaviour);
         let before = engine.containers().await.unwrap();
         let volumes = engine.volumes().await.unwrap();
-        let plan = plan(&find_stacks(before.clone()), &volumes, &PlanRules::default());
+        let plan = plan(
+            &find_stacks(before.clone()),
+            &volumes,
+            &PlanRules::default(),
+        );
         assert_eq!(plan.groups.len(), 1, "{plan:?}");
         let journal = MemoryJournal::default();
         let options = OutageOptions::default();
@@ -89,7 +93,11 @@ async fn what_runs_is_left_alone() {
 #[tokio::test(start_paused = true)]
 async fn what_falls_after_its_first_moment_is_started_again() {
     let after = After::the_outage_of(falls(1, Duration::from_secs(2), 3)).await;
-    assert_eq!(after.wiki(), Some(ContainerState::Running), "it was believed");
+    assert_eq!(
+        after.wiki(),
+        Some(ContainerState::Running),
+        "it was believed"
+    );
     assert_eq!(
         after.second_look().await,
         [
@@ -99,7 +107,11 @@ async fn what_falls_after_its_first_moment_is_started_again() {
     );
     assert_eq!(after.wiki(), Some(ContainerState::Running));
     assert_eq!(after.starts(), 2);
-    assert_eq!(after.journal.read().await.unwrap(), None, "nothing is owed any more");
+    assert_eq!(
+        after.journal.read().await.unwrap(),
+        None,
+        "nothing is owed any more"
+    );
 }
 
 #[tokio::test(start_paused = true)]
