@@ -96,6 +96,7 @@ mod exclude;
 mod export;
 mod folder;
 mod lock;
+mod manifest;
 mod mode;
 mod password;
 mod prune;
@@ -121,6 +122,7 @@ pub use {
     comparison::{Change, ChangeKind, CompareRequest, Comparison},
     error::{StoreError, StoreErrorKind},
     exclude::{ExcludePattern, InvalidExcludePattern},
+    manifest::{Manifest, TreeManifest},
     password::{generate_password, write_password_file},
     prune::{PruneOptions, PruneSummary},
     request::{BackupRequest, ExportRequest, RestoreRequest, Source},

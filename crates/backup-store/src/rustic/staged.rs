@@ -266,11 +266,14 @@ impl Stage {
         if let Some(summary) = self.archived.take() {
             return Ok(summary);
         }
-        let Some((captured, account)) = self.captured.take() else {
+        let Some((mut captured, account)) = self.captured.take() else {
             return Err(StoreError::InvalidRequest {
                 reason: "nothing was captured that could be archived".to_owned(),
             });
         };
+        captured
+            .add_manifest(self.request.started_at)
+            .map_err(|source| spool.failed("read from", source))?;
         let recorded = Recorded::new(
             captured,
             Arc::clone(spool),
