@@ -96,6 +96,7 @@ mod exclude;
 mod export;
 mod folder;
 mod lock;
+mod manifest;
 mod mode;
 mod password;
 mod progress;
@@ -122,6 +123,7 @@ pub use {
     comparison::{Change, ChangeKind, CompareRequest, Comparison},
     error::{StoreError, StoreErrorKind},
     exclude::{ExcludePattern, InvalidExcludePattern},
+    manifest::{Manifest, TreeManifest},
     password::{generate_password, write_password_file},
     progress::{Progress, Work, WorkKind, WorkProgress},
     prune::{PruneOptions, PruneSummary},

@@ -285,7 +285,7 @@ impl Stage {
         if let Some(summary) = self.archived.take() {
             return Ok(summary);
         }
-        let Some((captured, account)) = self.captured.take() else {
+        let Some((mut captured, account)) = self.captured.take() else {
             return Err(StoreError::InvalidRequest {
                 reason: "nothing was captured that could be archived".to_owned(),
             });
@@ -293,6 +293,9 @@ impl Stage {
         let to_read = captured.spooled_bytes + captured.in_place_bytes;
         let work = self.work_on(shared, WorkKind::Archive, Some(to_read));
         let _telling = account.tell(work);
+        captured
+            .add_manifest(self.request.started_at)
+            .map_err(|source| spool.failed("read from", source))?;
         let recorded = Recorded::new(
             captured,
             Arc::clone(spool),

@@ -22,9 +22,10 @@ use super::{
     survey::LargeFile,
 };
 use crate::{
-    SnapshotPath, Source, StoreError,
+    Manifest, SnapshotPath, Source, StoreError,
     account::Account,
     exclude::Exclusions,
+    manifest::TreeTally,
     spool::{self, Extent, Put, Spool},
 };
 
@@ -45,6 +46,40 @@ pub(crate) struct Captured {
     pub(crate) in_place_bytes: u64,
     /// Files that were changed while they were copied.
     pub(crate) unsteady: Vec<PathBuf>,
+}
+
+impl Captured {
+    /// Puts a manifest of what was recorded into the snapshot, unless something of the request lies
+    /// there. That reads the record once more, and no file: nothing need be down for it.
+    pub(crate) fn add_manifest(&mut self, at: Timestamp) -> io::Result<()> {
+        let Ok(place) = SnapshotPath::new(Manifest::PLACE) else {
+            return Ok(());
+        };
+        let is_taken = |source: &Source| source.name().as_path().starts_with(place.as_path());
+        if self.ordered.iter().any(is_taken) {
+            return Ok(());
+        }
+        let trees = self.ordered.iter();
+        let trees = trees.filter(|source| !matches!(source, Source::Bytes { .. }));
+        let names: Vec<String> = trees.map(|source| source.name().to_string()).collect();
+        let mut tallies: Vec<TreeTally> = names.iter().map(|_| TreeTally::default()).collect();
+        for entry in self.record.read()? {
+            let entry = entry?;
+            if let Some(tally) = tallies.get_mut(entry.source as usize) {
+                tally.add(entry.beneath(), &entry.described);
+            }
+        }
+        let tallies = tallies.into_iter().map(TreeTally::finish);
+        let manifest = Manifest {
+            sources: names.into_iter().zip(tallies).collect(),
+        };
+        let source = Source::bytes(place, manifest.to_json(), at);
+        let sorted = self
+            .ordered
+            .partition_point(|other| other.name().as_path() < source.name().as_path());
+        self.ordered.insert(sorted, source);
+        Ok(())
+    }
 }
 
 /// Copies of large files that were made before the stop, and of which only the blocks that have

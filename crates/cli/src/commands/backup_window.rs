@@ -53,6 +53,9 @@ enum Action {
     /// Watch a run, and start what it stopped if it is killed. Runs start this by themselves.
     #[command(hide = true)]
     Watch,
+    /// Write what a drill wants, confined to its target. Drills start this by themselves.
+    #[command(hide = true)]
+    RestoreWorker,
 }
 
 #[derive(Debug, Args)]
@@ -75,6 +78,10 @@ impl Command for BackupWindow {
         &self.global
     }
 
+    fn alone(&self) -> bool {
+        matches!(self.action, Action::RestoreWorker)
+    }
+
     async fn run(self, session: Session) -> Result<Exit, Failure> {
         match self.action {
             Action::Run(args) if args.dry_run => dry_run::run(&session, &args).await,
@@ -83,6 +90,7 @@ impl Command for BackupWindow {
             Action::History { date } => history::run(&session, date),
             Action::Recover => docker_backup::recover(&session).await,
             Action::Watch => docker_backup::watch(&session).await,
+            Action::RestoreWorker => docker_backup::restore_worker(&session).await,
         }
     }
 }

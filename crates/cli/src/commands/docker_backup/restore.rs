@@ -30,8 +30,8 @@ use crate::tonight;
 
 pub(super) use leftovers::settle_if_well;
 pub(crate) use leftovers::undo_leftovers;
-use worker::ConfinedRestorer;
-pub(super) use worker::work;
+pub(super) use worker::ConfinedRestorer;
+pub(in crate::commands) use worker::work;
 
 pub(super) async fn run(session: &Session, args: RestoreArgs) -> Result<Exit, Failure> {
     let config = session.config()?;

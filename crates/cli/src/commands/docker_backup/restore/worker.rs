@@ -34,7 +34,7 @@ const TIME_ZONES: [&str; 2] = ["/usr/share/zoneinfo", "/etc/localtime"];
 
 /// Has a confined process write.
 #[derive(Debug)]
-pub(super) struct ConfinedRestorer {
+pub(in crate::commands::docker_backup) struct ConfinedRestorer {
     repository: PathBuf,
     password: SecretString,
     allow_unconfined: bool,
@@ -42,7 +42,10 @@ pub(super) struct ConfinedRestorer {
 }
 
 impl ConfinedRestorer {
-    pub(super) fn new(session: &Session, config: &Config) -> Result<Self, Failure> {
+    pub(in crate::commands::docker_backup) fn new(
+        session: &Session,
+        config: &Config,
+    ) -> Result<Self, Failure> {
         let usage = |error| Failure::usage(&error);
         let repository = config.repository().map_err(usage)?;
         let global = session.global();
