@@ -8,7 +8,7 @@
 //! | `GET /containers/{id}/json`     | yes      | yes     | yes         | yes       | what they mount and need          |
 //! | `GET /volumes`                  | yes      | yes     |             | yes       | where their data is               |
 //! | `GET /networks`                 |          | yes     |             | yes       | how they were made                |
-//! | `GET /images/json`              |          | yes     |             |           | what is to be pulled again        |
+//! | `GET /images/json`              |          | yes     |             | yes       | what is to be pulled again        |
 //! | `GET /events`                   |          | yes     |             |           | who starts what meanwhile         |
 //! | `POST /containers/{id}/stop`    |          | yes     |             |           | the outage                        |
 //! | `POST /containers/{id}/start`   |          | yes     | yes         | yes       | its end                           |
@@ -153,6 +153,7 @@ pub const DRILL: &[Endpoint] = &[
     delete("/volumes/{id}"),
     get("/containers/json"),
     get("/containers/{id}/json"),
+    get("/images/json"),
     get("/info"),
     get("/networks"),
     get("/version"),
