@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, io, os::unix::ffi::OsStrExt, path::Path, sync::Arc};
 
+use rustic_core::Id;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -15,8 +16,9 @@ use crate::{
 
 /// What was recorded of the sources of a snapshot when they were captured.
 ///
-/// It is a file of the snapshot, at [`Manifest::PLACE`]. Snapshots that were not made in stages, and
-/// those of versions that did not know it, have none.
+/// It is a file of the snapshot, at [`Manifest::PLACE`]. What is backed up in stages has one; whoever
+/// backs up sources that stand still otherwise can add one ([`Manifest::of_sources`]). Snapshots of
+/// versions that did not know it have none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// The sources that are trees, by their places in the snapshot.
@@ -67,6 +69,10 @@ impl Manifest {
 
     /// As it lies in a snapshot.
     #[must_use]
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "texts and numbers can be written as JSON"
+    )]
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec_pretty(self).expect("texts and numbers can be written as JSON")
     }
@@ -181,7 +187,7 @@ impl TreeTally {
             directories: self.directories,
             other: self.other,
             bytes: self.bytes,
-            digest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            digest: Id::new(digest.into()).to_hex().to_string(),
         }
     }
 }
@@ -234,6 +240,22 @@ mod tests {
         let said = before.differences(&of()).join("; ");
         assert!(said.contains("1 files were recorded"), "{said}");
         assert!(said.contains("4 bytes"), "{said}");
+    }
+
+    #[test]
+    fn of_sources_it_has_the_trees_without_what_they_leave_out() {
+        let dir = tree();
+        let name = |name: &str| crate::SnapshotPath::new(name).unwrap();
+        let data = Source::path(name("volumes/data"), dir.path())
+            .excluding(["link".parse::<crate::ExcludePattern>().unwrap()]);
+        let note = Source::bytes(name("note"), "text", jiff::Timestamp::UNIX_EPOCH);
+        let manifest = Manifest::of_sources([&data, &note]).unwrap();
+        let trees: Vec<_> = manifest.sources.keys().collect();
+        assert_eq!(trees, ["volumes/data"]);
+        let tree = &manifest.sources["volumes/data"];
+        assert_eq!((tree.files, tree.directories, tree.other), (1, 2, 0));
+        let read: Manifest = serde_json::from_slice(&manifest.to_json()).unwrap();
+        assert_eq!(read, manifest);
     }
 
     #[test]

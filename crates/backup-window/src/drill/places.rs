@@ -76,7 +76,7 @@ pub(super) async fn restore(
         verify: Vec::new(),
     };
     match restorer.restore(job).await {
-        Ok(restored) => Ok(Some(restored)),
+        Ok(written) => Ok(Some(written)),
         Err(failure) if failure.cause == RestoreCause::NotInSnapshot => Ok(None),
         Err(failure) => Err(Failure::Restore(failure)),
     }

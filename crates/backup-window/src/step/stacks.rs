@@ -189,24 +189,8 @@ pub async fn run(
         backup_ended: None,
         saved: Vec::new(),
     });
-    if options.permission == Permission::WithinWindow && !night.is_open_at(clock.now()) {
-        return recorder.end(
-            StepEnd::Refused,
-            format!(
-                "nothing was stopped, because the window is closed: it is open from {} to {}; \
-                 run with --now to back up all the same",
-                night.start, night.end
-            ),
-        );
-    }
-    if let Err(why) = host.check_mount() {
-        return recorder.end(
-            StepEnd::Refused,
-            format!(
-                "nothing was stopped, because the NAS is not there: {}",
-                sentence::of(&why)
-            ),
-        );
+    if let Some(why) = why_not(clock, host, night, options) {
+        return recorder.end(StepEnd::Refused, why);
     }
     let engine = match host.engine().await {
         Ok(engine) => engine,
@@ -274,9 +258,7 @@ pub async fn run(
             before: &containers_before,
             options: &options.outage,
         };
-        for remark in look.take(cancel).await {
-            recorder.needs_attention(remark);
-        }
+        look.take(&mut recorder, cancel).await;
     }
     see_everything_run_again(&mut recorder, engine.as_ref(), &before).await;
     // Of a group whose saving was cancelled, or failed half-way.
@@ -293,6 +275,27 @@ pub async fn run(
         worst
     };
     recorder.end(end, summary)
+}
+
+/// Why nothing may be stopped now, if nothing may (I8, I9).
+fn why_not(
+    clock: &dyn Clock,
+    host: &dyn DockerHost,
+    night: &Night,
+    options: &StacksOptions,
+) -> Option<String> {
+    if options.permission == Permission::WithinWindow && !night.is_open_at(clock.now()) {
+        return Some(format!(
+            "nothing was stopped, because the window is closed: it is open from {} to {}; run with \
+             --now to back up all the same",
+            night.start, night.end
+        ));
+    }
+    let not_mounted = host.check_mount().err()?;
+    Some(format!(
+        "nothing was stopped, because the NAS is not there: {}",
+        sentence::of(&not_mounted)
+    ))
 }
 
 /// Starts again what an earlier run that was killed left stopped, and removes what it left on file

@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_not_said() {
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         assert_eq!(so_far(60 * MIB, None, minute), "60.0 MiB, 1.0 MiB/s");
         // It grew.
         assert_eq!(

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::problems;
 use crate::clock::Clock;
 use crate::sentence;
+use crate::step::Recorder;
 
 /// How long containers are watched before the next group may stop: long enough to see what cannot
 /// start at all.
@@ -40,9 +41,14 @@ pub(super) struct SecondLook<'a> {
 }
 
 impl SecondLook<'_> {
-    /// Waits until the last group has run for long enough, and starts again what has fallen. Returns
-    /// what somebody should look at.
-    pub(super) async fn take(&self, cancel: &CancellationToken) -> Vec<String> {
+    /// Waits until the last group has run for long enough, and starts again what has fallen.
+    pub(super) async fn take(&self, recorder: &mut Recorder<'_>, cancel: &CancellationToken) {
+        for remark in self.remarks(cancel).await {
+            recorder.needs_attention(remark);
+        }
+    }
+
+    async fn remarks(&self, cancel: &CancellationToken) -> Vec<String> {
         let time_left = self.options.settle.saturating_sub(FIRST_MOMENT);
         tokio::select! {
             () = tokio::time::sleep(time_left) => {}

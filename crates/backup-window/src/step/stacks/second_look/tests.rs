@@ -60,7 +60,7 @@ impl After {
             before: &self.before,
             options: &self.options,
         };
-        look.take(&CancellationToken::new()).await
+        look.remarks(&CancellationToken::new()).await
     }
 
     fn starts(&self) -> usize {
