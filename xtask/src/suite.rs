@@ -61,7 +61,7 @@ const TO_COMPILE: [Need; 3] = [
     library("openssl", "libssl-dev"),
 ];
 
-const FOR_THE_LAB: [Need; 23] = [
+const FOR_THE_LAB: [Need; 24] = [
     TO_COMPILE[0],
     TO_COMPILE[1],
     TO_COMPILE[2],
@@ -81,6 +81,7 @@ const FOR_THE_LAB: [Need; 23] = [
     program("podman", "podman"),
     program("restic", "restic"),
     program("runc", "runc"),
+    program("script", "bsdutils"),
     program("ssh", "openssh-client"),
     program("ssh-keygen", "openssh-client"),
     program("sshd", "openssh-server"),

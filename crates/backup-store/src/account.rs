@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use crate::{StoreError, Unreadable};
+use crate::{StoreError, Unreadable, WorkProgress};
 
 /// What the threads of one backup or restore tell each other.
 ///
@@ -32,6 +32,8 @@ pub(crate) struct Account {
     left_out: AtomicU64,
     unreadable: Mutex<Vec<Unreadable>>,
     sockets: Mutex<Vec<PathBuf>>,
+    /// Whom to tell how far it has come.
+    progress: Mutex<Option<Box<dyn WorkProgress>>>,
 }
 
 /// The kinds of entries that are counted apart.
@@ -48,6 +50,28 @@ impl Account {
         Self {
             quiet: true,
             ..Self::default()
+        }
+    }
+
+    /// Whoever reads or writes for this account from now on says so, until what this returns is
+    /// dropped.
+    #[must_use]
+    pub(crate) fn tell(&self, progress: Option<Box<dyn WorkProgress>>) -> Telling<'_> {
+        *locked(&self.progress) = progress;
+        Telling(self)
+    }
+
+    /// How much will be read or written, where that was not known from the beginning.
+    pub(crate) fn is_to_be(&self, total_bytes: u64) {
+        if let Some(progress) = &*locked(&self.progress) {
+            progress.is_to_be(total_bytes);
+        }
+    }
+
+    /// So much more has been read or written.
+    pub(crate) fn advance(&self, bytes: u64) {
+        if let Some(progress) = &*locked(&self.progress) {
+            progress.advance(bytes);
         }
     }
 
@@ -144,6 +168,16 @@ impl Account {
         let mut sockets = std::mem::take(&mut *locked(&self.sockets));
         sockets.sort();
         sockets
+    }
+}
+
+/// Ends with the work that is told of.
+#[derive(Debug)]
+pub(crate) struct Telling<'a>(&'a Account);
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        locked(&self.0.progress).take();
     }
 }
 

@@ -99,9 +99,11 @@ mod exclude;
 mod export;
 mod folder;
 mod lock;
+mod manifest;
 mod mode;
 mod password;
 mod place;
+mod progress;
 mod prune;
 mod request;
 #[cfg(feature = "rest")]
@@ -129,8 +131,10 @@ pub use {
     comparison::{Change, ChangeKind, CompareRequest, Comparison},
     error::{StoreError, StoreErrorKind},
     exclude::{ExcludePattern, InvalidExcludePattern},
+    manifest::{Manifest, TreeManifest},
     password::{generate_password, write_password_file},
     place::RepositoryPlace,
+    progress::{Progress, Work, WorkKind, WorkProgress},
     prune::{PruneOptions, PruneSummary},
     request::{BackupRequest, ExportRequest, RestoreRequest, Source},
     retention::{

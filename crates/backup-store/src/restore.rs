@@ -152,6 +152,7 @@ impl Contents<'_> {
     /// Looks at every name and every piece of data that will be needed, before anything is
     /// written.
     pub(crate) fn survey(&self, tree: TreeId) -> Result<(), StoreError> {
+        let mut bytes = 0;
         let mut directories = vec![(tree, PathBuf::new(), 0)];
         while let Some((tree, directory, depth)) = directories.pop() {
             for node in self.nodes(tree, &directory, depth)? {
@@ -169,11 +170,13 @@ impl Contents<'_> {
                                 self.damaged(format!("data of {:?}", path.display()), &error)
                             })?;
                         }
+                        bytes += node.meta.size;
                     }
                     _ => {}
                 }
             }
         }
+        self.account.is_to_be(bytes);
         Ok(())
     }
 

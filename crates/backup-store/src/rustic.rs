@@ -32,11 +32,12 @@ pub use self::open::{InitOptions, OpenOptions};
 use crate::{
     BackupRequest, BackupSummary, CheckDepth, CheckReport, CompareRequest, Comparison,
     ExportRequest, ExportSummary, PruneOptions, PruneSummary, RepositoryPlace, RestoreRequest,
-    RestoreSummary, Snapshot, SnapshotId, StagedBackup, Store, StoreError,
+    RestoreSummary, Snapshot, SnapshotId, StagedBackup, Store, StoreError, WorkKind,
     account::{Account, CancelOnDrop},
     backend::Backend,
     export,
     place::OpenPlace,
+    progress::{Bars, Listener},
     restore,
     spool::Spool,
 };
@@ -62,6 +63,7 @@ struct Shared {
     key: MasterKey,
     cache: Option<PathBuf>,
     spool: Option<Arc<Spool>>,
+    listener: Listener,
 }
 
 /// A repository with its index, and the index files it was read from.
@@ -129,7 +131,7 @@ impl RusticStore {
     /// Does work that reads trees and data, until nobody waits for it any more.
     async fn read<T: Send + 'static>(
         &self,
-        task: Task,
+        (task, kind): (Task, WorkKind),
         work: impl FnOnce(&Shared, &restore::Indexed, &Account) -> Result<T, StoreError>
         + Send
         + 'static,
@@ -143,6 +145,7 @@ impl RusticStore {
                 .repository(&shared.folder(), None)
                 .and_then(Repository::to_indexed)
                 .map_err(|error| damaged(&shared.path, "the index", &error))?;
+            let _telling = account.tell(shared.listener.begin(kind, None, None));
             work(&shared, &repository, &account)
         })
         .await
@@ -205,7 +208,7 @@ impl Store for RusticStore {
         let work = move |shared: &Shared, indexed: &restore::Indexed, account: &Account| {
             restore::run(&shared.path, indexed, &request, account)
         };
-        self.read(restore::TASK, work).await
+        self.read((restore::TASK, WorkKind::Restore), work).await
     }
 
     async fn compare(&self, request: CompareRequest) -> Result<Comparison, StoreError> {
@@ -219,7 +222,7 @@ impl Store for RusticStore {
             };
             restore::compare::run(&contents, &request)
         };
-        self.read(restore::COMPARE, work).await
+        self.read((restore::COMPARE, WorkKind::Compare), work).await
     }
 
     async fn export(&self, request: ExportRequest) -> Result<ExportSummary, StoreError> {
@@ -233,7 +236,7 @@ impl Store for RusticStore {
             };
             export::run(&contents, &request)
         };
-        self.read(export::TASK, work).await
+        self.read((export::TASK, WorkKind::Export), work).await
     }
 
     async fn check(&self, depth: CheckDepth) -> Result<CheckReport, StoreError> {
@@ -284,7 +287,18 @@ impl Shared {
         folder: &Arc<Backend>,
         cache: Option<&Path>,
     ) -> RusticResult<Repository<OpenStatus>> {
-        unlock(folder, cache, &Credentials::Masterkey(self.key.clone()))
+        self.repository_for(folder, cache, None)
+    }
+
+    /// The same, and the bytes of the library's own work are told of as this.
+    fn repository_for(
+        &self,
+        folder: &Arc<Backend>,
+        cache: Option<&Path>,
+        kind: Option<WorkKind>,
+    ) -> RusticResult<Repository<OpenStatus>> {
+        let credentials = Credentials::Masterkey(self.key.clone());
+        unlock(folder, cache, &credentials, self.listener.bars(kind))
     }
 
     /// The repository with an index that is up to date.
@@ -329,17 +343,19 @@ fn unlock(
     folder: &Arc<Backend>,
     cache: Option<&Path>,
     credentials: &Credentials,
+    bars: Bars,
 ) -> RusticResult<Repository<OpenStatus>> {
-    closed(folder, cache)?.open(credentials)
+    closed(folder, cache, bars)?.open(credentials)
 }
 
-fn closed(folder: &Arc<Backend>, cache: Option<&Path>) -> RusticResult<Repository<()>> {
+fn closed(folder: &Arc<Backend>, cache: Option<&Path>, bars: Bars) -> RusticResult<Repository<()>> {
     let options = match cache {
         Some(cache) => RepositoryOptions::default().cache_dir(cache),
         None => RepositoryOptions::default().no_cache(true),
     };
-    Repository::new(
+    Repository::new_with_progress(
         &options,
         &RepositoryBackends::new(Arc::<Backend>::clone(folder), None),
+        bars,
     )
 }

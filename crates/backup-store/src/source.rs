@@ -24,17 +24,15 @@ use std::{
 use jiff::Timestamp;
 use rustic_core::{ReadSource, ReadSourceEntry, RusticResult};
 
+use self::walk::Found;
 pub(crate) use self::{
     base::Base,
     capture::{Ahead, Captured, capture},
-    node::{node_of, to_library_time},
+    node::{Described, FileKind, node_of, to_library_time},
     reader::Opener,
     recorded::Recorded,
     survey::{Survey, survey},
-};
-use self::{
-    node::{Described, FileKind},
-    walk::{Found, Walk},
+    walk::Walk,
 };
 use crate::{
     ExcludePattern, SharedArchive, SnapshotPath, Source, StoreError,
@@ -104,7 +102,8 @@ fn places(ordered: &[Source]) -> Vec<PathBuf> {
     ordered.iter().map(place).map(PathBuf::from).collect()
 }
 
-fn find(path: &Path) -> io::Result<PathBuf> {
+/// Follows a link at the top of a source.
+pub(crate) fn find(path: &Path) -> io::Result<PathBuf> {
     let found = fs::canonicalize(path)?;
     // A folder that cannot even be listed is a mistake (or a dead mount), not an empty backup.
     if fs::metadata(&found)?.is_dir() {

@@ -23,7 +23,9 @@ mod whole;
 
 pub use confinement::{ConfinementError, confine};
 pub use fresh::{FreshReport, onto_fresh_host};
-pub use job::{Answer, Job, Name, RestoreFailure, RestoreJob, Restored, Restorer, restore_here};
+pub use job::{
+    Answer, Job, Name, RestoreCause, RestoreFailure, RestoreJob, Restored, Restorer, restore_here,
+};
 pub use journal::{Phase, SwapJournal, SwapJournalError, SwapRecord};
 pub use place::{How, Swap};
 pub use swap_all::{Leftover, settle, undo};

@@ -1,6 +1,5 @@
 //! A binary's way from its arguments to its exit code.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use backup_window::exit::Exit;
@@ -10,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 use crate::args::Global;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::progress::StandardError;
 use crate::session::Session;
 
 /// A binary's command line, and what it does.
@@ -34,7 +34,8 @@ pub trait Command: Parser {
 #[must_use]
 pub fn main<C: Command>() -> ExitCode {
     let command = C::parse();
-    start_talking(command.global());
+    let standard_error = StandardError::open();
+    start_talking(command.global(), &standard_error);
     let output = Output::new(command.global().json);
     let mut runtime = if command.alone() {
         tokio::runtime::Builder::new_current_thread()
@@ -47,7 +48,7 @@ pub fn main<C: Command>() -> ExitCode {
         .map_err(|error| Failure::failed(&error))
         .and_then(|runtime| {
             let result = runtime.block_on(async {
-                let session = Session::begin(command.global().clone())?;
+                let session = Session::begin(command.global().clone(), &standard_error)?;
                 let signals = session.signals().clone();
                 let exit = command.run(session).await?;
                 Ok(signals.exit().unwrap_or(exit))
@@ -67,7 +68,7 @@ pub fn main<C: Command>() -> ExitCode {
 }
 
 /// Talks on standard error, so that standard output holds nothing but the result.
-fn start_talking(global: &Global) {
+fn start_talking(global: &Global, standard_error: &StandardError) {
     let level = match (global.quiet, global.verbose) {
         (true, _) => "error",
         (false, 0) => "warn",
@@ -79,8 +80,8 @@ fn start_talking(global: &Global) {
         EnvFilter::try_from_env("BACKUP_WINDOW_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(standard_error.is_terminal())
+        .with_writer(standard_error.clone())
         .with_target(false)
         .without_time()
         // It would tell of a standard error that is gone on standard error, and panic: a broken

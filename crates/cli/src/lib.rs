@@ -8,6 +8,7 @@ mod command;
 mod commands;
 mod failure;
 mod output;
+mod progress;
 mod session;
 mod signals;
 mod table;

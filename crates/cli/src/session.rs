@@ -1,15 +1,19 @@
 //! What a command works in: its configuration, its state, the night, the clock, the signals.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use backup_store::Progress;
 use backup_window::config::{Config, ConfigError, DEFAULT_STATE_DIR};
 use backup_window::exit::Exit;
+use backup_window::setup::{ConfiguredHost, SetupError};
 use backup_window::state::StateDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Global;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::progress::StandardError;
 use crate::signals::Signals;
 
 /// What a command works in.
@@ -17,11 +21,13 @@ use crate::signals::Signals;
 pub struct Session {
     global: Global,
     signals: Signals,
+    progress: Option<Arc<dyn Progress>>,
 }
 
 impl Session {
-    pub(crate) fn begin(global: Global) -> Result<Self, Failure> {
+    pub(crate) fn begin(global: Global, standard_error: &StandardError) -> Result<Self, Failure> {
         Ok(Self {
+            progress: standard_error.progress(global.quiet),
             global,
             signals: Signals::listen().map_err(|error| Failure::failed(&error))?,
         })
@@ -41,6 +47,20 @@ impl Session {
 
     pub(crate) fn output(&self) -> Output {
         Output::new(self.global.json)
+    }
+
+    /// Who is told how far long work has come, if anybody is.
+    pub(crate) fn progress(&self) -> Option<Arc<dyn Progress>> {
+        self.progress.clone()
+    }
+
+    /// The Docker host and the repository of the configuration.
+    pub(crate) fn docker_host(
+        &self,
+        config: &Config,
+        state: &StateDir,
+    ) -> Result<ConfiguredHost, SetupError> {
+        Ok(ConfiguredHost::new(config, state)?.with_progress(self.progress()))
     }
 
     /// The configuration, which must be there.

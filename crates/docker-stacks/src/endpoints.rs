@@ -1,33 +1,40 @@
 //! What of an engine's API each command uses: what a socket proxy must let through, and no more.
 //!
-//! | endpoint                        | [`PLAN`] | [`RUN`] | [`RECOVER`] | what for                   |
-//! |---------------------------------|----------|---------|-------------|----------------------------|
-//! | `GET /version`                  | yes      | yes     |             | is it an engine            |
-//! | `GET /info`                     | yes      | yes     | swarm       | which machine, which swarm |
-//! | `GET /containers/json`          | yes      | yes     | yes         | which containers there are |
-//! | `GET /containers/{id}/json`     | yes      | yes     | yes         | what they mount and need   |
-//! | `GET /volumes`                  | yes      | yes     |             | where their data is        |
-//! | `GET /networks`                 |          | yes     |             | how they were made         |
-//! | `GET /images/json`              |          | yes     |             | what is to be pulled again |
-//! | `GET /events`                   |          | yes     |             | who starts what meanwhile  |
-//! | `POST /containers/{id}/stop`    |          | yes     |             | the outage                 |
-//! | `POST /containers/{id}/start`   |          | yes     | yes         | its end                    |
-//! | `POST /containers/{id}/pause`   |          | yes     | yes         | what was paused is again   |
-//! | `POST /containers/{id}/unpause` |          | yes     |             | what is paused cannot stop |
-//! | `GET /containers/{id}/archive`  |          | archive |             | data without a path here   |
-//! | `POST /containers/{id}/exec`    |          | hooks   | hooks       | commands of labels         |
-//! | `POST /exec/{id}/start`         |          | hooks   | hooks       | the same                   |
-//! | `GET /exec/{id}/json`           |          | hooks   | hooks       | how they ended             |
-//! | `GET /services`                 | swarm    | swarm   | swarm       | which services there are   |
-//! | `GET /services/{id}`            |          | swarm   | swarm       | how one fares              |
-//! | `GET /tasks`                    | swarm    | swarm   | swarm       | what runs of them          |
-//! | `GET /nodes`                    | swarm    | swarm   | swarm       | where                      |
-//! | `POST /services/{id}/update`    |          | swarm   | swarm       | the outage, and its end    |
-//! | `POST /volumes/create`          |          |         |             | [`RESTORE`]                |
+//! | endpoint                        | [`PLAN`] | [`RUN`] | [`RECOVER`] | [`DRILL`] | what for                          |
+//! |---------------------------------|----------|---------|-------------|-----------|-----------------------------------|
+//! | `GET /version`                  | yes      | yes     |             | yes       | is it an engine                   |
+//! | `GET /info`                     | yes      | yes     | swarm       | yes       | which machine, which swarm        |
+//! | `GET /containers/json`          | yes      | yes     | yes         | yes       | which containers there are        |
+//! | `GET /containers/{id}/json`     | yes      | yes     | yes         | yes       | what they mount and need          |
+//! | `GET /volumes`                  | yes      | yes     |             | yes       | where their data is               |
+//! | `GET /networks`                 |          | yes     |             | yes       | how they were made                |
+//! | `GET /images/json`              |          | yes     |             | yes       | what is to be pulled again        |
+//! | `GET /events`                   |          | yes     |             |           | who starts what meanwhile         |
+//! | `POST /containers/{id}/stop`    |          | yes     |             |           | the outage                        |
+//! | `POST /containers/{id}/start`   |          | yes     | yes         | yes       | its end                           |
+//! | `POST /containers/{id}/pause`   |          | yes     | yes         |           | what was paused is again          |
+//! | `POST /containers/{id}/unpause` |          | yes     |             |           | what is paused cannot stop        |
+//! | `GET /containers/{id}/archive`  |          | archive |             |           | data without a path here          |
+//! | `POST /containers/{id}/exec`    |          | hooks   | hooks       | check     | commands of labels                |
+//! | `POST /exec/{id}/start`         |          | hooks   | hooks       | check     | the same                          |
+//! | `GET /exec/{id}/json`           |          | hooks   | hooks       | check     | how they ended                    |
+//! | `GET /services`                 | swarm    | swarm   | swarm       |           | which services there are          |
+//! | `GET /services/{id}`            |          | swarm   | swarm       |           | how one fares                     |
+//! | `GET /tasks`                    | swarm    | swarm   | swarm       |           | what runs of them                 |
+//! | `GET /nodes`                    | swarm    | swarm   | swarm       |           | where                             |
+//! | `POST /services/{id}/update`    |          | swarm   | swarm       |           | the outage, and its end           |
+//! | `POST /volumes/create`          |          |         |             | yes       | volumes of the drill; [`RESTORE`] |
+//! | `POST /networks/create`         |          |         |             | yes       | networks that lead nowhere        |
+//! | `POST /networks/{id}/connect`   |          |         |             | yes       | a copy in several of them         |
+//! | `POST /containers/create`       |          |         |             | yes       | copies of containers              |
+//! | `DELETE /containers/{id}`       |          |         |             | yes       | all of it goes again              |
+//! | `DELETE /networks/{id}`         |          |         |             | yes       | the same                          |
+//! | `DELETE /volumes/{id}`          |          |         |             | yes       | the same                          |
 //!
 //! What says `hooks` is used only for containers with the labels `backup-window.exec-pre` and
 //! `backup-window.exec-post` ([`HOOKS`]); what says `swarm`, only of an engine that manages a swarm
-//! ([`SWARM`]); what says `archive`, only for data that this machine has no path to ([`ARCHIVE`]).
+//! ([`SWARM`]); what says `archive`, only for data that this machine has no path to ([`ARCHIVE`]); what
+//! says `check`, only for containers with the label `backup-window.drill`, and it is [`HOOKS`] too.
 //! Requests name no version of the API (`/containers/json`, not `/v1.51/containers/json`).
 //!
 //! A restore takes what a run takes, and `POST /volumes/create` where a volume is not there any more
@@ -57,10 +64,17 @@ use std::fmt;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
-    /// `GET` or `POST`.
+    /// `GET`, `POST` or `DELETE`.
     pub method: &'static str,
     /// The path, in which a part in braces stands for any one part: `/containers/{id}/stop`.
     pub path: &'static str,
+}
+
+const fn delete(path: &'static str) -> Endpoint {
+    Endpoint {
+        method: "DELETE",
+        path,
+    }
 }
 
 const fn get(path: &'static str) -> Endpoint {
@@ -124,6 +138,33 @@ pub const RUN: &[Endpoint] = &[
 /// ```
 pub const RESTORE: &[Endpoint] = &[post("/volumes/create")];
 
+/// What trying a snapshot takes: `docker-backup drill`. Containers, networks and volumes are made and
+/// deleted for that, so a proxy that allows it does not keep anybody from deleting others.
+///
+/// ```
+/// use docker_stacks::endpoints::{DRILL, RUN};
+///
+/// let of_others = DRILL.iter().filter(|endpoint| endpoint.method == "DELETE");
+/// assert!(of_others.count() == 3 && RUN.iter().all(|endpoint| endpoint.method != "DELETE"));
+/// ```
+pub const DRILL: &[Endpoint] = &[
+    delete("/containers/{id}"),
+    delete("/networks/{id}"),
+    delete("/volumes/{id}"),
+    get("/containers/json"),
+    get("/containers/{id}/json"),
+    get("/images/json"),
+    get("/info"),
+    get("/networks"),
+    get("/version"),
+    get("/volumes"),
+    post("/containers/create"),
+    post("/containers/{id}/start"),
+    post("/networks/create"),
+    post("/networks/{id}/connect"),
+    post("/volumes/create"),
+];
+
 /// What starting again what a run left stopped takes: `docker-backup recover`.
 ///
 /// ```
@@ -148,7 +189,7 @@ pub const RECOVER: &[Endpoint] = &[
 /// ```
 pub const ARCHIVE: &[Endpoint] = &[get("/containers/{id}/archive")];
 
-/// What [`RUN`] and [`RECOVER`] take besides where containers have commands in their labels.
+/// What [`RUN`], [`RECOVER`] and [`DRILL`] take besides where containers have commands in their labels.
 ///
 /// ```
 /// use docker_stacks::endpoints::{HOOKS, RUN};
@@ -230,6 +271,8 @@ mod tests {
             (1, "yes", PLAN),
             (2, "yes", RUN),
             (3, "yes", RECOVER),
+            (4, "yes", DRILL),
+            (4, "check", HOOKS),
             (2, "archive", ARCHIVE),
             (2, "hooks", HOOKS),
             (3, "hooks", HOOKS),

@@ -153,7 +153,7 @@ pub use model::{
 pub use outage::{
     ContainerReport, HaltEnd, HookEnd, HookReport, HookTime, Missing, NotRunning, OutageOptions,
     OutageReport, RecoverError, RecoveryReport, ServiceReport, StartEnd, StopEnd, WorkEnd, outage,
-    recover,
+    outage_telling, recover,
 };
 pub use own::{OwnContainer, detect_own_container, own_container};
 pub use plan::{

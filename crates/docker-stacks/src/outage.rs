@@ -15,7 +15,7 @@ use futures_util::{
     future::{Fuse, FusedFuture, poll_immediate},
 };
 use jiff::Timestamp;
-use tokio::time::Instant;
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     engine::Engine,
@@ -142,6 +142,32 @@ pub async fn outage<T, F>(
 where
     F: Future<Output = T>,
 {
+    let (started, _) = oneshot::channel();
+    let work = (work, started);
+    outage_telling(engine, journal, group, begun_at, options, cancelled, work).await
+}
+
+/// The same as [`outage`], and tells as soon as everything has been started, or given up: whatever
+/// would take processors and disks away from containers that start can wait for that. It does not
+/// wait for containers to settle or to become healthy, unless others wait for that before they start.
+///
+/// Services are told of when they run; and when the outage ends without a start, so does the wait.
+///
+/// # Cancellation
+///
+/// As [`outage`].
+pub async fn outage_telling<T, F>(
+    engine: &dyn Engine,
+    journal: &dyn Journal,
+    group: &GroupPlan,
+    begun_at: Timestamp,
+    options: &OutageOptions,
+    cancelled: impl Future<Output = ()>,
+    (work, started): (F, oneshot::Sender<()>),
+) -> OutageReport<T>
+where
+    F: Future<Output = T>,
+{
     let stacks = down_together(group);
     let mut prepared = match prepare(engine, journal, group, begun_at, options, &stacks).await {
         Ok(prepared) => prepared,
@@ -173,10 +199,18 @@ where
         }
     }
     let mut containers = BringBack::new(engine, options);
+    let started = if prepared.services.is_empty() {
+        containers.tell(started);
+        None
+    } else {
+        Some(started)
+    };
     tokio::join!(
         services::resume_all(engine, &mut prepared.services, options),
         containers.bring_back(&mut prepared.slots),
     );
+    // Whether somebody waits for it is not known here.
+    let _ = started.map(|started| started.send(()));
     let ended = prepared
         .slots
         .iter()

@@ -23,8 +23,9 @@ const SOON: Duration = Duration::from_secs(5);
 /// How long anything else may take, on whatever machine.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Every so many kills, all data is read. The next night follows on each.
-const READ_DATA_EVERY: u32 = 3;
+/// After so many kills, each of a run that found what the one before it had left behind, comes a
+/// night that nobody disturbs, and all data is read.
+const KILLS_IN_A_ROW: u32 = 3;
 
 const MIB: usize = 1 << 20;
 
@@ -204,7 +205,7 @@ fn killed_at_thirty_moments_the_next_night_succeeds() {
         let whole = begun.elapsed();
         println!("a run takes {} ms", whole.as_millis());
 
-        let (mut checks, mut longest) = (0, Duration::ZERO);
+        let (mut nights, mut longest) = (0, Duration::ZERO);
         for kill in 0..KILLS {
             // A moment at random in each of as many stretches as there are kills.
             let thousandths = kill * 1000 + chaos.random.thousandths();
@@ -222,16 +223,17 @@ fn killed_at_thirty_moments_the_next_night_succeeds() {
             };
             let when = format!("killed after {} ms", after.as_millis());
             longest = longest.max(took);
-            chaos.night(&format!("after one {when}"));
-            if (kill + 1) % READ_DATA_EVERY == 0 {
+            if (kill + 1) % KILLS_IN_A_ROW == 0 {
                 chaos.read_data(&when);
-                checks += 1;
+                chaos.night(&format!("after one {when}"));
+                chaos.read_data(&format!("after the night after one {when}"));
+                nights += 1;
             }
             println!("{when}: as before {} ms later", took.as_millis());
         }
         println!(
-            "{KILLS} kills; everything ran within {} ms; {KILLS} next nights succeeded, {checks} \
-             times restic read all data",
+            "{KILLS} kills; everything ran within {} ms; {nights} next nights succeeded, and restic \
+             read all data before and after each",
             longest.as_millis()
         );
     });

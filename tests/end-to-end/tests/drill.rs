@@ -150,6 +150,8 @@ fn a_database_that_was_written_to_until_the_stop_has_every_row_in_its_drill() {
         let report = drilled.json();
         assert_eq!(report["verdict"], "pass", "{report:#}");
         assert_eq!(report["findings"]["containers"][0]["life"], "healthy");
+        assert_eq!(report["confined"], true, "{report:#}");
+        assert!(report["as_at_the_stop"].as_u64() > Some(0), "{report:#}");
         let check = &report["findings"]["checks"][0];
         assert_eq!(check["passes_on_empty"], false, "{check:#}");
         let said: Vec<usize> = check["said"]
@@ -264,6 +266,9 @@ fn what_is_no_good_is_told_and_what_was_left_behind_is_taken_away() {
         let next = host.run("docker-backup", &["drill", "--json"]);
         assert_eq!(next.json()["stack"], "shut");
 
+        drills_in_turn_after_each_copy(&host);
+        assert_eq!(everything(&host), before, "nothing is left behind");
+
         leave_behind(&host);
         let plan = host.run("docker-backup", &["plan"]);
         plan.expect_code(0);
@@ -273,6 +278,24 @@ fn what_is_no_good_is_told_and_what_was_left_behind_is_taken_away() {
         innocent[1] = format!("only-the-label\n{}", before[1]);
         assert_eq!(sorted(&everything(&host)), sorted(&innocent));
     });
+}
+
+/// Each night tries the stack whose drill is the longest ago.
+fn drills_in_turn_after_each_copy(host: &DockerHost) {
+    let config = fs::read_to_string(&host.config).unwrap();
+    fs::write(&host.config, config + "\n[drill]\nnightly = true\n").unwrap();
+    for (stack, code, end) in [("spoilt", 1, "failed"), ("vain", 6, "attention")] {
+        let night = host.run("docker-backup", &["run", "--now", "--json"]);
+        night.expect_code(code);
+        let steps = night.json()["steps"].clone();
+        let drill = steps.as_array().unwrap().last().unwrap();
+        assert_eq!(
+            (&drill["step"], &drill["end"]),
+            (&"drill".into(), &end.into()),
+            "{steps:#}"
+        );
+        assert!(drill["summary"].to_string().contains(stack), "{drill:#}");
+    }
 }
 
 /// What a drill leaves behind that is killed, and a volume of somebody who copied its label.

@@ -80,6 +80,7 @@ fn data_on_btrfs_is_read_from_a_snapshot_that_is_gone_afterwards() {
             let restored = to.join("binds").join(data.strip_prefix("/").unwrap());
             let differences = compare_trees(&data, &restored);
             assert!(differences.is_empty(), "{differences:#?}");
+            assert!(to.join("manifest.json").is_file());
             fs::write(data.join("orders/7"), "changed").unwrap();
             fs::remove_file(data.join("orders/8")).unwrap_or_default();
         }

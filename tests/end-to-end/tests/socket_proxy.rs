@@ -172,6 +172,57 @@ impl Guarded {
     }
 }
 
+/// Starts a container in two networks, on a volume, with a check of what is in it.
+fn start_one_to_try(guarded: &Guarded) {
+    let script = "trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done";
+    let docker = |arguments: &[&str]| {
+        let docker = guarded.docker().docker(arguments);
+        guarded.house.wait(async { docker.await.unwrap() })
+    };
+    docker(&["network", "create", "first"]);
+    docker(&["network", "create", "second"]);
+    docker(&[
+        "run",
+        "--detach",
+        "--name=tried",
+        "--network=first",
+        "--volume=tried_data:/data",
+        "--label=backup-window.drill=test -s /data/page",
+        BUSYBOX_IMAGE,
+        "sh",
+        "-c",
+        script,
+    ]);
+    docker(&["network", "connect", "second", "tried"]);
+    docker(&["exec", "tried", "sh", "-c", "echo page > /data/page"]);
+}
+
+#[test]
+fn a_drill_and_a_restore_take_what_is_documented() {
+    isolated(|| {
+        let guarded = Guarded::new();
+        let house = &guarded.house;
+        house.run("docker-backup", &["init"]).expect_code(0);
+        start_one_to_try(&guarded);
+        house
+            .run("docker-backup", &["run", "--now", "tried"])
+            .expect_code(0);
+        guarded.uses(endpoints::DRILL, endpoints::HOOKS, &["drill", "tried"]);
+        guarded.uses(endpoints::HOOKS, endpoints::DRILL, &["drill", "tried"]);
+        guarded.uses(&[], endpoints::RUN, &["restore", "tried"]);
+        house.wait(async {
+            let docker = guarded.docker();
+            docker.docker(&["rm", "--force", "tried"]).await.unwrap();
+            docker
+                .docker(&["volume", "rm", "tried_data"])
+                .await
+                .unwrap();
+        });
+        let again = ["restore", "tried", "--recreate"];
+        guarded.uses(endpoints::RESTORE, endpoints::RUN, &again);
+    });
+}
+
 /// A record of a container that is there under another identifier now.
 fn as_recreated(mut recorded: RecordedContainer) -> RecordedContainer {
     recorded.container.id = ContainerId::new("f".repeat(64));

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use end_to_end::{DockerHost, DockerHostOptions, obedient};
 use lab::isolation::isolated;
@@ -92,9 +93,41 @@ fn nights_forget_what_the_rules_do_not_keep() {
         accepted.expect_code(0);
         let listed = host.run("docker-backup", &["snapshots", "--json"]);
         assert_eq!(listed.json().as_array().unwrap().len(), 2);
-        host.run("docker-backup", &["verify", "--read-data", "100"])
-            .expect_code(0);
+        let verify = ["verify", "--read-data", "100"];
+        let verified = host.run("docker-backup", &verify);
+        verified.expect_code(0);
+        assert_eq!(verified.err, "", "nobody needs a bar in a log");
+
+        let shown = on_a_terminal(&host, &verify);
+        let bar = "reading the repository's data [";
+        assert!(shown.contains(bar) && shown.contains("/s, "), "{shown}");
+        let quiet = on_a_terminal(&host, &[&verify[..], &["--quiet"]].concat());
+        assert!(
+            quiet.contains("no errors") && !quiet.contains(bar),
+            "{quiet}"
+        );
     });
+}
+
+/// What a command shows on a terminal.
+fn on_a_terminal(host: &DockerHost, arguments: &[&str]) -> String {
+    let command = host.command("docker-backup", arguments);
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words: Vec<&str> = words.map(|word| word.to_str().unwrap()).collect();
+    let output = Command::new("script")
+        .args([
+            "--quiet",
+            "--return",
+            "--command",
+            &words.join(" "),
+            "/dev/null",
+        ])
+        .env("TERM", "xterm")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use docker_stacks::endpoints::{Endpoint, HOOKS, RUN};
+use docker_stacks::endpoints::{ARCHIVE, Endpoint, HOOKS, RESTORE, RUN};
 use docker_stacks::testing::conformance::{self, Fixture};
 use docker_stacks::{
     BollardEngine, Engine, EngineAddress, EngineErrorKind, EngineOptions, EngineSsh, EngineTls,
@@ -62,7 +62,8 @@ fn an_engine_behind_a_socket_proxy_keeps_the_contract() {
             let socket = lab.dir.join("proxy.sock");
             let proxy = SocketProxy::start(&socket, &lab.docker.socket(), |request| {
                 let listed = |endpoint: &Endpoint| request.matches(endpoint.method, endpoint.path);
-                if RUN.iter().chain(HOOKS).any(listed) {
+                let all = [RUN, HOOKS, RESTORE, ARCHIVE];
+                if all.into_iter().flatten().any(listed) {
                     Action::Forward
                 } else {
                     Action::Forbid

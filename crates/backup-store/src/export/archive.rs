@@ -187,6 +187,7 @@ impl<W: Write> Archive<'_, W> {
                     .damaged(format!("data of {:?}", path.display()), &error)
             })?;
             self.put(&data)?;
+            self.contents.account.advance(data.len() as u64);
         }
         let padded = pad(&mut self.out, length);
         padded.map_err(|error| self.failed(error))?;

@@ -200,6 +200,7 @@ impl Comparing<'_> {
                 self.contents
                     .damaged(format!("data of {:?}", path.display()), &error)
             })?;
+            self.contents.account.advance(entry.data_length().into());
             self.buffer.resize(entry.data_length() as usize, 0);
             match file.read_exact(&mut self.buffer) {
                 Ok(()) => {}

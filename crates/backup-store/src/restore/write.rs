@@ -228,6 +228,7 @@ impl Writer<'_> {
                     .map_err(|error| self.failed(path, error))?;
             }
             offset += data.len() as u64;
+            self.contents.account.advance(data.len() as u64);
         }
         // Brings the hole at the end, if there is one.
         file.set_len(offset)

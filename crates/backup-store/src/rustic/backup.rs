@@ -10,7 +10,7 @@ use rustic_core::{
 
 use super::{LoadedIndex, Shared, Task, parent, parent::Parent};
 use crate::{
-    BackupRequest, BackupSummary, SnapshotId, StoreError, TAG_INCOMPLETE, TAG_LIVE,
+    BackupRequest, BackupSummary, SnapshotId, StoreError, TAG_INCOMPLETE, TAG_LIVE, WorkKind,
     account::{Account, Kind},
     source::{Base, Opener, Sources, to_library_time},
 };
@@ -54,6 +54,10 @@ pub(super) fn run(
         parent: parent.as_ref(),
         account,
     };
+    let work = shared
+        .listener
+        .begin(WorkKind::Archive, Some(&request.stack), None);
+    let _telling = account.tell(work);
     job.archive(shared, loaded, &sources)
 }
 

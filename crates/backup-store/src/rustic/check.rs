@@ -5,7 +5,7 @@ use std::{error::Error, sync::Arc};
 use rustic_core::{CheckOptions, ReadSubsetOption, RusticError};
 
 use super::{Shared, Task, damaged, failure, list};
-use crate::{CheckDepth, CheckReport, Finding, Severity, StoreError, account::Account};
+use crate::{CheckDepth, CheckReport, Finding, Severity, StoreError, WorkKind, account::Account};
 
 pub(super) const TASK: Task = Task("check the repository");
 
@@ -22,7 +22,7 @@ pub(super) fn run(
     folder.keep_account(Some(Arc::clone(account)));
     // Without the cache: what counts is what is in the repository.
     let repository = shared
-        .repository(&folder, None)
+        .repository_for(&folder, None, Some(WorkKind::Check))
         .map_err(|error| damaged(&shared.path, "the file \"config\"", &error))?;
     let (snapshots, unreadable) = list::read_all(&shared.path, &folder, &repository)?;
     let mut findings: Vec<_> = unreadable

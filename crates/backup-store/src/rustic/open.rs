@@ -13,16 +13,17 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Shared, Task, backup::holder, closed, damaged, failure::file_error, unlock};
 use crate::{
-    Chunks, RepositoryPlace, SpoolOptions, StoreError,
+    Chunks, Progress, RepositoryPlace, SpoolOptions, StoreError,
     backend::Backend,
     folder::CONFIG,
     lock::{LOCK_FILE, READERS_FILE, RepositoryLock},
     place::OpenPlace,
+    progress::Listener,
     spool::Spool,
 };
 
 /// How to make a repository.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct InitOptions {
     /// zstd's compression level: 3 is its own default; up to 22 is smaller and much slower; 0
     /// does not compress.
@@ -44,7 +45,7 @@ impl Default for InitOptions {
 }
 
 /// How to open a repository.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct OpenOptions {
     /// A local folder that keeps copies of the repository's index, snapshots and trees, so that
     /// less has to be read over the network. None by default: it takes space and, on a mounted
@@ -53,6 +54,8 @@ pub struct OpenOptions {
     /// Where copies of what has changed wait for [`Store::stage`](crate::Store::stage); nothing can
     /// be backed up in stages without.
     pub spool: Option<SpoolOptions>,
+    /// Who is told how far long work has come.
+    pub progress: Option<Arc<dyn Progress>>,
 }
 
 pub(super) fn open(
@@ -70,19 +73,21 @@ pub(super) fn open(
         return Err(StoreError::NoRepository { path });
     }
     let credentials = Credentials::password(password.expose_secret());
-    let repository = unlock(&folder, None, &credentials).map_err(|error| {
-        if error.is_incorrect_password() {
-            StoreError::WrongPassword { path: path.clone() }
-        } else {
-            damaged(&path, "a key file or the file \"config\"", &error)
-        }
-    })?;
+    let repository =
+        unlock(&folder, None, &credentials, Listener::default().bars(None)).map_err(|error| {
+            if error.is_incorrect_password() {
+                StoreError::WrongPassword { path: path.clone() }
+            } else {
+                damaged(&path, "a key file or the file \"config\"", &error)
+            }
+        })?;
     Ok(Shared {
         key: repository.key(),
         place,
         path,
         cache: options.cache,
         spool: options.spool.map(Spool::new).map(Arc::new),
+        listener: Listener(options.progress),
     })
 }
 
@@ -132,7 +137,7 @@ pub(super) fn create(
         .set_extra_verify(true);
     let config = options.chunks.apply(config);
     let credentials = Credentials::password(password.expose_secret());
-    let repository = closed(&folder, None)
+    let repository = closed(&folder, None, Listener::default().bars(None))
         .and_then(|closed| closed.init(&credentials, &KeyOptions::default(), &config))
         .map_err(|error| file_error(&error).unwrap_or_else(|| task.failed(&error)))?;
     tracing::info!(path = %path.display(), "created a repository");
@@ -142,6 +147,7 @@ pub(super) fn create(
         path,
         cache: options.open.cache,
         spool: options.open.spool.map(Spool::new).map(Arc::new),
+        listener: Listener(options.open.progress),
     })
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustic_core::{LimitOption, PruneOptions as LibraryOptions, jiff::Span};
 
 use super::{Shared, Task, backup::holder, damaged, list};
-use crate::{PruneOptions, PruneSummary, StoreError, account::Account};
+use crate::{PruneOptions, PruneSummary, StoreError, WorkKind, account::Account};
 
 pub(super) const TASK: Task = Task("prune the repository");
 
@@ -21,7 +21,7 @@ pub(super) fn run(
     let folder = shared.folder();
     folder.keep_account(Some(Arc::clone(account)));
     let repository = shared
-        .repository(&folder, None)
+        .repository_for(&folder, None, Some(WorkKind::Prune))
         .map_err(|error| damaged(&shared.path, "the file \"config\"", &error))?;
     // What a snapshot needs that cannot be read is not known, and would be taken for unused.
     let (_, unreadable) = list::read_all(&shared.path, &folder, &repository)?;

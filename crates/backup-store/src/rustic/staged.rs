@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 use super::{LoadedIndex, Shared, Task, backup, parent, parent::Parent};
 use crate::{
     BackupRequest, BackupSummary, Capture, Source, StagedBackup, StoreError, TAG_LIVE, WarmUp,
+    WorkKind, WorkProgress,
     account::{Account, CancelOnDrop},
     source::{self, Ahead, Base, Captured, Recorded, Sources, Survey},
     spool::{self, Spool},
@@ -183,6 +184,8 @@ impl Stage {
                 ..self.request.clone()
             };
             let (ordered, places) = (found.ordered().to_vec(), found.places());
+            let work = self.work_on(shared, WorkKind::CopyLive, Some(first.changed_bytes));
+            let _telling = run.tell(work);
             let live = found.since(Arc::clone(&self.base));
             let job = backup::Job {
                 request: &request,
@@ -195,12 +198,26 @@ impl Stage {
             large = source::survey(&ordered, &self.base, run).large;
             warm_up.copied_live = true;
         }
+        let ahead_bytes = large.iter().map(|file| file.bytes).sum();
+        let work = self.work_on(shared, WorkKind::CopyAhead, Some(ahead_bytes));
+        let telling = run.tell(work.filter(|_| ahead_bytes > 0));
         self.ahead = Ahead::copy(&mut contents, &large, run)
             .map_err(|source| spool.failed("write to", source))?;
+        drop(telling);
         warm_up.copied_ahead_bytes = self.ahead.bytes();
         self.contents = Some(contents);
         tracing::debug!(stack = self.request.stack, ?warm_up, "warmed up");
         Ok(warm_up)
+    }
+
+    fn work_on(
+        &self,
+        shared: &Shared,
+        kind: WorkKind,
+        total_bytes: Option<u64>,
+    ) -> Option<Box<dyn WorkProgress>> {
+        let stack = Some(self.request.stack.as_str());
+        shared.listener.begin(kind, stack, total_bytes)
     }
 
     /// What the newest snapshot knows; after this, nothing of it is needed until the sources are
@@ -232,6 +249,7 @@ impl Stage {
             Some(contents) => contents,
             None => spool.contents()?,
         };
+        let telling = account.tell(self.work_on(shared, WorkKind::Capture, None));
         let found = Sources::find(self.ordered.clone(), now, Arc::clone(account))?;
         let captured = source::capture(
             found.ordered().to_vec(),
@@ -241,6 +259,7 @@ impl Stage {
             std::mem::take(&mut self.ahead),
             (now, account),
         )?;
+        drop(telling);
         let capture = Capture {
             entries: captured.entries,
             spooled_files: captured.spooled_files,
@@ -266,11 +285,17 @@ impl Stage {
         if let Some(summary) = self.archived.take() {
             return Ok(summary);
         }
-        let Some((captured, account)) = self.captured.take() else {
+        let Some((mut captured, account)) = self.captured.take() else {
             return Err(StoreError::InvalidRequest {
                 reason: "nothing was captured that could be archived".to_owned(),
             });
         };
+        let to_read = captured.spooled_bytes + captured.in_place_bytes;
+        let work = self.work_on(shared, WorkKind::Archive, Some(to_read));
+        let _telling = account.tell(work);
+        captured
+            .add_manifest(self.request.started_at)
+            .map_err(|source| spool.failed("read from", source))?;
         let recorded = Recorded::new(
             captured,
             Arc::clone(spool),

@@ -22,9 +22,10 @@ use super::{
     survey::LargeFile,
 };
 use crate::{
-    SnapshotPath, Source, StoreError,
+    Manifest, SnapshotPath, Source, StoreError,
     account::Account,
     exclude::Exclusions,
+    manifest::TreeTally,
     spool::{self, Extent, Put, Spool},
 };
 
@@ -45,6 +46,40 @@ pub(crate) struct Captured {
     pub(crate) in_place_bytes: u64,
     /// Files that were changed while they were copied.
     pub(crate) unsteady: Vec<PathBuf>,
+}
+
+impl Captured {
+    /// Puts a manifest of what was recorded into the snapshot, unless something of the request lies
+    /// there. That reads the record once more, and no file: nothing need be down for it.
+    pub(crate) fn add_manifest(&mut self, at: Timestamp) -> io::Result<()> {
+        let Ok(place) = SnapshotPath::new(Manifest::PLACE) else {
+            return Ok(());
+        };
+        let is_taken = |source: &Source| source.name().as_path().starts_with(place.as_path());
+        if self.ordered.iter().any(is_taken) {
+            return Ok(());
+        }
+        let trees = self.ordered.iter();
+        let trees = trees.filter(|source| !matches!(source, Source::Bytes { .. }));
+        let names: Vec<String> = trees.map(|source| source.name().to_string()).collect();
+        let mut tallies: Vec<TreeTally> = names.iter().map(|_| TreeTally::default()).collect();
+        for entry in self.record.read()? {
+            let entry = entry?;
+            if let Some(tally) = tallies.get_mut(entry.source as usize) {
+                tally.add(entry.beneath(), &entry.described);
+            }
+        }
+        let tallies = tallies.into_iter().map(TreeTally::finish);
+        let manifest = Manifest {
+            sources: names.into_iter().zip(tallies).collect(),
+        };
+        let source = Source::bytes(place, manifest.to_json(), at);
+        let sorted = self
+            .ordered
+            .partition_point(|other| other.name().as_path() < source.name().as_path());
+        self.ordered.insert(sorted, source);
+        Ok(())
+    }
 }
 
 /// Copies of large files that were made before the stop, and of which only the blocks that have
@@ -86,7 +121,7 @@ impl Ahead {
             let Some(spooled_at) = contents.make_room(file.bytes) else {
                 continue;
             };
-            let digests = copy_blocks(&from, file.bytes, &contents.file(), spooled_at)?;
+            let digests = copy_blocks(&from, file.bytes, (&contents.file(), spooled_at), run)?;
             let copy = AheadCopy {
                 spooled_at,
                 bytes: file.bytes,
@@ -104,7 +139,12 @@ impl Ahead {
 }
 
 /// Copies a file, and says what its blocks were. Where it ends early, the digests do.
-fn copy_blocks(from: &File, bytes: u64, to: &File, at: u64) -> io::Result<Vec<u128>> {
+fn copy_blocks(
+    from: &File,
+    bytes: u64,
+    (to, at): (&File, u64),
+    run: &Account,
+) -> io::Result<Vec<u128>> {
     let mut digests = Vec::new();
     let mut buffer = vec![0; BLOCK_BYTES];
     let mut done = 0;
@@ -119,6 +159,7 @@ fn copy_blocks(from: &File, bytes: u64, to: &File, at: u64) -> io::Result<Vec<u1
         to.write_all_at(&buffer[..read], at + done)?;
         digests.push(XxHash3_128::oneshot(&buffer[..read]));
         done += read as u64;
+        run.advance(read as u64);
     }
     Ok(digests)
 }
@@ -271,7 +312,12 @@ impl Copier<'_> {
     ) -> io::Result<RecordedEntry> {
         let described = describe(&found, &metadata?, account)?;
         let contents = if described.is_file() {
-            self.copy(&place_of(name, &found.beneath), &found.path, &described)?
+            self.copy(
+                &place_of(name, &found.beneath),
+                &found.path,
+                &described,
+                account,
+            )?
         } else {
             record::Contents::Nothing
         };
@@ -295,6 +341,7 @@ impl Copier<'_> {
         place: &std::path::Path,
         path: &std::path::Path,
         file: &Described,
+        account: &Account,
     ) -> io::Result<record::Contents> {
         if self.base.has(place, file.stamp()) {
             return Ok(record::Contents::Unchanged);
@@ -317,6 +364,7 @@ impl Copier<'_> {
                 }
                 self.spooled_files += 1;
                 self.spooled_bytes += file.size;
+                account.advance(file.size);
                 record::Contents::Spooled(extents)
             }
             Put::Full => {

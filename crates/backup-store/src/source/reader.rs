@@ -260,6 +260,7 @@ impl Read for Reader {
             }
             Ok(read) => {
                 self.remaining_bytes -= read as u64;
+                self.account.advance(read as u64);
                 Ok(read)
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),

@@ -13,16 +13,16 @@ use crate::{account::Account, exclude::Exclusions};
 
 /// Something that a walk came to.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// Where it is on disk.
-    pub(super) path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Where it is within the source; empty for the source itself.
-    pub(super) beneath: PathBuf,
+    pub(crate) beneath: PathBuf,
 }
 
 /// Every entry of a source: a directory before what is in it, names in order.
 #[derive(Debug)]
-pub(super) struct Walk {
+pub(crate) struct Walk {
     /// What is still to come of each of the directories that were entered; the next one last.
     to_come: Vec<Vec<Found>>,
     exclusions: Exclusions,
@@ -30,7 +30,7 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub(super) fn new(root: PathBuf, exclusions: Exclusions, account: Arc<Account>) -> Self {
+    pub(crate) fn new(root: PathBuf, exclusions: Exclusions, account: Arc<Account>) -> Self {
         let root = Found {
             path: root,
             beneath: PathBuf::new(),

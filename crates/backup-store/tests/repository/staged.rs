@@ -246,7 +246,11 @@ async fn stages_out_of_order_are_refused() {
     // The first may be left out.
     let mut staged = store.stage(scene.request(NIGHT_1)).await.unwrap();
     staged.capture(now()).await.unwrap();
-    assert_eq!(staged.archive().await.unwrap().files, 1);
+    assert_eq!(
+        staged.archive().await.unwrap().files,
+        2,
+        "with the manifest"
+    );
 
     let mut staged = store.stage(scene.request(NIGHT_1)).await.unwrap();
     fs::remove_dir_all(scene.path("data")).unwrap();

@@ -72,7 +72,8 @@ pub struct DockerSettings {
     /// How long a container with a health check may take to become healthy after its start.
     #[serde(deserialize_with = "value::duration")]
     pub healthy_within: Duration,
-    /// How long a container without a health check must run after its start to count as running.
+    /// How long a container without a health check must run after its start to count as running. A
+    /// run waits for it once, when everything is back: what has fallen until then is started again.
     #[serde(deserialize_with = "value::duration")]
     pub settle: Duration,
     /// The folder on a local disk for copies of what has changed, from when a stack is stopped until

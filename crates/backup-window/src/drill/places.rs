@@ -1,17 +1,21 @@
 //! Where the copies of containers find what the originals mount: in volumes that are thrown away.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::DirBuilder;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use backup_store::{
-    CompareRequest, RestoreRequest, Snapshot, SnapshotPath, Store, StoreError, StoreErrorKind,
+    CompareRequest, Manifest, RestoreSummary, Snapshot, SnapshotPath, Store, StoreError,
+    StoreErrorKind, TreeManifest,
 };
 use docker_stacks::{
     Blueprint, EngineError, Mark, Mount, MountKind, ThrowAwayMount, Volume, Workbench,
 };
 
 use super::verdict::Findings;
+use crate::restore::{RestoreCause, RestoreFailure, RestoreJob, Restored, Restorer};
 use crate::sentence;
 
 /// What many containers mount only to know the time, and can do without.
@@ -25,6 +29,7 @@ const NAMED_DIFFERENCES: usize = 5;
 pub(super) enum Failure {
     Engine(EngineError),
     Store(StoreError),
+    Restore(RestoreFailure),
     Disk(PathBuf, io::Error),
 }
 
@@ -39,12 +44,51 @@ impl Failure {
                 }
                 _ => findings.untried = Some(sentence::failed_to(&error)),
             },
+            Self::Restore(failure) => match failure.cause {
+                RestoreCause::Bad => findings.unreadable = Some(failure.message),
+                _ => findings.untried = Some(failure.message),
+            },
             Self::Engine(error) => findings.untried = Some(sentence::failed_to(&error)),
             Self::Disk(path, error) => {
                 findings.untried = Some(format!("{}: {error}", path.display()));
             }
         }
     }
+}
+
+/// Restores a place into a folder that is made for it, by the process that may write nowhere else.
+/// `None` if the snapshot does not have it.
+pub(super) async fn restore(
+    restorer: &dyn Restorer,
+    snapshot: &Snapshot,
+    place: &SnapshotPath,
+    to: &Path,
+) -> Result<Option<Restored>, Failure> {
+    let mut folder = DirBuilder::new();
+    folder
+        .mode(0o700)
+        .create(to)
+        .map_err(|error| Failure::Disk(to.to_owned(), error))?;
+    let job = RestoreJob {
+        snapshot: snapshot.id,
+        only: Some(place.clone()),
+        to: to.to_owned(),
+        verify: Vec::new(),
+    };
+    match restorer.restore(job).await {
+        Ok(written) => Ok(Some(written)),
+        Err(failure) if failure.cause == RestoreCause::NotInSnapshot => Ok(None),
+        Err(failure) => Err(Failure::Restore(failure)),
+    }
+}
+
+/// What data is restored from, and held against.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin<'a> {
+    pub(super) store: &'a dyn Store,
+    pub(super) restorer: &'a dyn Restorer,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) manifest: Option<&'a Manifest>,
 }
 
 /// What was put where.
@@ -58,6 +102,10 @@ pub(super) struct Places {
     pub(super) bytes: u64,
     /// How many entries were held against what was recorded, and are the same.
     pub(super) compared: u64,
+    /// How many sources are what the manifest says; nothing if there is none.
+    pub(super) manifested: Option<u64>,
+    /// Something was restored by a process that the kernel did not confine.
+    pub(super) unconfined: bool,
 }
 
 /// The places in a snapshot that hold data: its sources, and beneath them what containers mount of
@@ -67,9 +115,8 @@ pub(super) fn wanted(snapshot: &Snapshot, blueprints: &[Blueprint]) -> BTreeSet<
         .paths
         .iter()
         .map(|path| path.trim_start_matches('/'));
-    let is_data = |path: &&str| path.starts_with("volumes/") || path.starts_with("binds/");
     let mut places: BTreeSet<SnapshotPath> = sources
-        .filter(is_data)
+        .filter(|path| is_data(path))
         .filter_map(|path| SnapshotPath::new(path).ok())
         .collect();
     let mounts = blueprints
@@ -86,6 +133,11 @@ pub(super) fn wanted(snapshot: &Snapshot, blueprints: &[Blueprint]) -> BTreeSet<
     places
 }
 
+/// Whether a source holds data. Compose's files are read while the stack runs.
+fn is_data(place: &str) -> bool {
+    place.starts_with("volumes/") || place.starts_with("binds/")
+}
+
 /// Where a mount lies in a snapshot, if it is in it.
 fn place_of(mount: &Mount) -> Option<SnapshotPath> {
     match &mount.kind {
@@ -96,56 +148,113 @@ fn place_of(mount: &Mount) -> Option<SnapshotPath> {
 }
 
 impl Places {
-    /// Restores each place into a volume of its own, and holds it against the snapshot.
+    /// Restores each place into a volume of its own, and holds it against the snapshot and against
+    /// what was recorded at the stop.
     pub(super) async fn fill(
         &mut self,
         engine: &dyn Workbench,
-        store: &dyn Store,
+        origin: Origin<'_>,
         mark: &Mark,
-        snapshot: &Snapshot,
         places: &BTreeSet<SnapshotPath>,
         findings: &mut Findings,
     ) -> Result<(), Failure> {
+        self.manifested = origin.manifest.map(|_| 0);
         for (number, place) in places.iter().enumerate() {
             let name = mark.name(&format!("data{number}"));
             let volume = engine
                 .make_volume(mark, &name)
                 .await
                 .map_err(Failure::Engine)?;
-            let request = RestoreRequest {
-                snapshot: snapshot.id,
-                only: Some(place.clone()),
-                to: beside(&volume),
-            };
-            let restored = match store.restore(request).await {
+            let to = beside(&volume);
+            let Some(restored) = restore(origin.restorer, origin.snapshot, place, &to).await?
+            else {
                 // What is mounted of a source was not there when it was copied.
-                Err(StoreError::PathNotInSnapshot { .. }) => continue,
-                other => other.map_err(Failure::Store)?,
+                continue;
             };
-            self.files += restored.files;
-            self.bytes += restored.bytes;
-            let incomplete = restored.incomplete.iter();
-            let of = |what: &Path| format!("{place}: {}", what.display());
-            findings
-                .differences
-                .extend(incomplete.map(|entry| format!("{}: {}", of(&entry.path), entry.reason)));
+            self.note(place, &restored, findings);
             let (path, by) = settle(&volume, place)?;
-            let request = CompareRequest {
-                snapshot: snapshot.id,
-                place: place.clone(),
-                path,
-                exclude: Vec::new(),
-            };
-            let comparison = store.compare(request).await.map_err(Failure::Store)?;
-            self.compared += comparison.unchanged;
-            let changes = comparison.changes.iter().take(NAMED_DIFFERENCES);
-            findings.differences.extend(changes.map(|change| {
-                let what = change.what.join(", ");
-                format!("{}: {:?} {what}", of(&change.path), change.kind)
-            }));
+            self.hold(origin, place, path, findings).await?;
             self.filled.insert(place.clone(), by);
         }
+        self.find_missing(origin.manifest, findings);
         Ok(())
+    }
+
+    fn note(&mut self, place: &SnapshotPath, restored: &Restored, findings: &mut Findings) {
+        let RestoreSummary { files, bytes, .. } = &restored.summary;
+        self.files += files;
+        self.bytes += bytes;
+        self.unconfined |= !restored.confined;
+        let incomplete = restored.summary.incomplete.iter();
+        findings.differences.extend(
+            incomplete.map(|entry| format!("{place}: {}: {}", entry.path.display(), entry.reason)),
+        );
+    }
+
+    /// Holds what was restored of a place against the snapshot, and against the manifest.
+    async fn hold(
+        &mut self,
+        origin: Origin<'_>,
+        place: &SnapshotPath,
+        path: PathBuf,
+        findings: &mut Findings,
+    ) -> Result<(), Failure> {
+        let request = CompareRequest {
+            snapshot: origin.snapshot.id,
+            place: place.clone(),
+            path: path.clone(),
+            exclude: Vec::new(),
+        };
+        let comparison = origin
+            .store
+            .compare(request)
+            .await
+            .map_err(Failure::Store)?;
+        self.compared += comparison.unchanged;
+        let changes = comparison.changes.iter().take(NAMED_DIFFERENCES);
+        findings.differences.extend(changes.map(|change| {
+            let what = change.what.join(", ");
+            format!(
+                "{place}: {}: {:?} {what}",
+                change.path.display(),
+                change.kind
+            )
+        }));
+        let recorded = origin
+            .manifest
+            .and_then(|manifest| manifest.sources.get(&place.to_string()).cloned());
+        let Some(recorded) = recorded else {
+            return Ok(());
+        };
+        let walked = path.clone();
+        let found = tokio::task::spawn_blocking(move || TreeManifest::of_tree(&walked))
+            .await
+            .map_err(io::Error::other)
+            .and_then(|found| found)
+            .map_err(|error| Failure::Disk(path, error))?;
+        let differences = recorded.differences(&found);
+        findings
+            .differences
+            .extend(differences.iter().map(|what| format!("{place}: {what}")));
+        if differences.is_empty() {
+            self.manifested = self.manifested.map(|count| count + 1);
+        }
+        Ok(())
+    }
+
+    /// Notes the data that was recorded at the stop, and of which the snapshot has nothing.
+    fn find_missing(&self, manifest: Option<&Manifest>, findings: &mut Findings) {
+        let recorded = manifest.iter().flat_map(|manifest| &manifest.sources);
+        let has = |name: &str| self.filled.keys().any(|place| place.to_string() == name);
+        let missing = recorded.filter(|(name, tree)| {
+            is_data(name) && tree.files + tree.directories + tree.other > 0 && !has(name)
+        });
+        findings.differences.extend(missing.map(|(name, tree)| {
+            format!(
+                "{name}: {} files were recorded at the stop, and nothing of it is there",
+                tree.files
+            )
+        }));
     }
 
     /// Makes volumes without data in the places of those with data: of the same drill's second

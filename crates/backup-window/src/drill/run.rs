@@ -4,14 +4,15 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use backup_store::{Snapshot, Store};
+use backup_store::{Manifest, Snapshot, Store};
 use docker_stacks::{Blueprint, EngineError, Mark, Workbench};
 use serde::Serialize;
 
-use super::places::{self, Places};
+use super::places::{self, Origin, Places};
 use super::trial::{self, Patience, Trial};
 use super::verdict::{CheckEnd, Findings, Verdict, judge};
 use super::{DrillJournal, blueprints};
+use crate::restore::Restorer;
 use crate::sentence;
 
 /// How a stack is tried.
@@ -52,6 +53,11 @@ pub struct DrillReport {
     pub bytes: u64,
     /// Files, folders and the like that are as they were recorded, to the last byte and attribute.
     pub same_entries: u64,
+    /// How many sources are what was recorded of them when the stack stood still; nothing if the
+    /// snapshot says nothing of that, so that it could be held against itself only.
+    pub as_at_the_stop: Option<u64>,
+    /// The kernel kept what restored to where it was to write.
+    pub confined: bool,
     /// What was seen.
     pub findings: Findings,
     /// What the copies of the containers did not get, by the container's name.
@@ -68,7 +74,7 @@ pub struct DrillReport {
 /// When the journal cannot be written. Nothing was made then.
 pub async fn drill(
     engine: &dyn Workbench,
-    store: &dyn Store,
+    (store, restorer): (&dyn Store, &dyn Restorer),
     journal: &DrillJournal,
     snapshot: &Snapshot,
     mark: &Mark,
@@ -78,6 +84,7 @@ pub async fn drill(
     let mut attempt = Attempt {
         engine,
         store,
+        restorer,
         snapshot,
         options,
         findings: Findings::default(),
@@ -109,6 +116,8 @@ pub async fn drill(
         files: places.files,
         bytes: places.bytes,
         same_entries: places.compared,
+        as_at_the_stop: places.manifested,
+        confined: !places.unconfined,
         findings,
         withheld,
         left_behind,
@@ -118,6 +127,7 @@ pub async fn drill(
 struct Attempt<'a> {
     engine: &'a dyn Workbench,
     store: &'a dyn Store,
+    restorer: &'a dyn Restorer,
     snapshot: &'a Snapshot,
     options: &'a DrillOptions,
     findings: Findings,
@@ -139,16 +149,19 @@ impl Attempt<'_> {
             Err(failure) => return failure.note(&mut self.findings),
         };
         let places = places::wanted(self.snapshot, &blueprints);
+        let manifest = match self.manifest(scratch.path()).await {
+            Ok(manifest) => manifest,
+            Err(failure) => return failure.note(&mut self.findings),
+        };
+        let origin = Origin {
+            store: self.store,
+            restorer: self.restorer,
+            snapshot: self.snapshot,
+            manifest: manifest.as_ref(),
+        };
         let filled = self
             .places
-            .fill(
-                self.engine,
-                self.store,
-                mark,
-                self.snapshot,
-                &places,
-                &mut self.findings,
-            )
+            .fill(self.engine, origin, mark, &places, &mut self.findings)
             .await;
         if let Err(failure) = filled {
             return failure.note(&mut self.findings);
@@ -170,13 +183,26 @@ impl Attempt<'_> {
 
     async fn blueprints(&mut self, scratch: &Path) -> Result<Vec<Blueprint>, places::Failure> {
         let scratch = scratch.join("definitions");
-        let read = blueprints::read(self.store, self.snapshot, &scratch);
-        Ok(match read.await.map_err(places::Failure::Store)? {
+        let read = blueprints::read(self.restorer, self.snapshot, &scratch);
+        Ok(match read.await? {
             Ok(blueprints) => blueprints,
             Err(why) => {
                 // The data is still read back and compared.
                 self.findings.untried = Some(why);
                 Vec::new()
+            }
+        })
+    }
+
+    async fn manifest(&mut self, scratch: &Path) -> Result<Option<Manifest>, places::Failure> {
+        let scratch = scratch.join("manifest");
+        let read = blueprints::manifest(self.restorer, self.snapshot, &scratch).await?;
+        Ok(match read {
+            None => None,
+            Some(Ok(manifest)) => Some(manifest),
+            Some(Err(why)) => {
+                self.findings.differences.push(why);
+                None
             }
         })
     }

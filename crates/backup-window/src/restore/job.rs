@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use backup_store::{
-    CompareRequest, RestoreRequest, RestoreSummary, SnapshotId, SnapshotPath, Store, StoreErrorKind,
+    CompareRequest, RestoreRequest, RestoreSummary, SnapshotId, SnapshotPath, Store, StoreError,
+    StoreErrorKind,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
@@ -48,6 +49,23 @@ pub struct RestoreFailure {
     pub exit: Exit,
     /// Why, as a whole sentence.
     pub message: String,
+    /// What it says of the snapshot.
+    #[serde(default)]
+    pub cause: RestoreCause,
+}
+
+/// What a failed restore says of the snapshot.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RestoreCause {
+    /// Nothing: the cause is elsewhere.
+    #[default]
+    Elsewhere,
+    /// It does not hold what was asked for.
+    NotInSnapshot,
+    /// It is damaged, or holds a name that leads out of a folder.
+    Bad,
 }
 
 impl RestoreFailure {
@@ -56,7 +74,14 @@ impl RestoreFailure {
         Self {
             exit,
             message: message.into(),
+            cause: RestoreCause::default(),
         }
+    }
+
+    /// The same, with what it says of the snapshot.
+    #[must_use]
+    pub fn because(self, cause: RestoreCause) -> Self {
+        Self { cause, ..self }
     }
 }
 
@@ -167,12 +192,19 @@ pub async fn restore_here(
         only: job.only.clone(),
         to: job.to.clone(),
     };
-    let failed = |error: backup_store::StoreError| {
+    let failed = |error: StoreError| {
         let exit = match error.kind() {
             StoreErrorKind::Refused => Exit::Refused,
             _ => Exit::Failed,
         };
-        RestoreFailure::new(exit, sentence::failed_to(&error))
+        let cause = match error.kind() {
+            _ if matches!(error, StoreError::PathNotInSnapshot { .. }) => {
+                RestoreCause::NotInSnapshot
+            }
+            StoreErrorKind::Damaged | StoreErrorKind::Refused => RestoreCause::Bad,
+            _ => RestoreCause::Elsewhere,
+        };
+        RestoreFailure::new(exit, sentence::failed_to(&error)).because(cause)
     };
     let summary = store.restore(request).await.map_err(failed)?;
     for place in &job.verify {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use backup_store::{OpenOptions, RetentionRules, RusticStore, SpoolOptions, Store, StoreError};
+use backup_store::{
+    OpenOptions, Progress, RetentionRules, RusticStore, SpoolOptions, Store, StoreError,
+};
 use docker_stacks::{
     AddressKind, BollardEngine, ClientCertificate, Engine, EngineAddress, EngineError,
     EngineOptions, EngineSsh, EngineTls, FileJournal, Journal, OutageOptions, PlanRules, Workbench,
@@ -13,6 +15,7 @@ use docker_stacks::{
 };
 use fs_snapshots::{Holder, Ledger, Owner, SystemOptions, SystemSnapshotter};
 use secrecy::SecretString;
+use tokio::sync::OnceCell;
 
 use super::SetupError;
 use crate::config::{Config, ConfigError, RepositorySettings};
@@ -35,6 +38,9 @@ pub struct ConfiguredHost {
     snapshots: Option<Holder>,
     journal: FileJournal,
     host_name: String,
+    progress: Option<Arc<dyn Progress>>,
+    /// Opened once: deriving the key takes a second of work and 128 MiB of memory.
+    store: OnceCell<Arc<dyn Store>>,
 }
 
 impl ConfiguredHost {
@@ -59,7 +65,16 @@ impl ConfiguredHost {
                 .then(|| snapshot_holder(config, state)),
             journal: FileJournal::new(state.outage_journal()),
             host_name: host_name(repository),
+            progress: None,
+            store: OnceCell::new(),
         })
+    }
+
+    /// Has its repository tell how far long work has come.
+    #[must_use]
+    pub fn with_progress(mut self, progress: Option<Arc<dyn Progress>>) -> Self {
+        self.progress = progress;
+        self
     }
 
     /// The engine, as something on which copies of containers can be tried. Nothing is asked of it
@@ -238,10 +253,14 @@ impl DockerHost for ConfiguredHost {
     async fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
         let options = OpenOptions {
             spool: Some(self.spool.clone()),
+            progress: self.progress.clone(),
             ..OpenOptions::default()
         };
-        let store = RusticStore::open(&self.repository, &self.password, options).await?;
-        Ok(Arc::new(store))
+        let open = || async {
+            let store = RusticStore::open(&self.repository, &self.password, options).await?;
+            Ok(Arc::new(store) as Arc<dyn Store>)
+        };
+        self.store.get_or_try_init(open).await.cloned()
     }
 
     fn journal(&self) -> &dyn Journal {

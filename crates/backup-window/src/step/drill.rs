@@ -11,6 +11,7 @@ use super::{Recorder, Step, StepEnd, StepRecord};
 use crate::clock::Clock;
 use crate::drill::{DrillOptions, DrillRecord, DrillRecords, DrillReport, Verdict, drill};
 use crate::evidence::Fact;
+use crate::restore::Restorer;
 use crate::sentence;
 use crate::setup::ConfiguredHost;
 use crate::state::StateDir;
@@ -23,6 +24,8 @@ pub struct Drilling<'a> {
     pub host: &'a ConfiguredHost,
     /// What is known of this machine.
     pub here: &'a Here,
+    /// What restores.
+    pub restorer: &'a dyn Restorer,
     /// Where it is written down that a drill goes on, and what came of it.
     pub state: &'a StateDir,
     /// How.
@@ -52,7 +55,7 @@ pub async fn run(
     let mark = Mark::new(clock.now().strftime("%Y%m%dT%H%M%S").to_string());
     let work = drill(
         engine,
-        store.as_ref(),
+        (store.as_ref(), drilling.restorer),
         &journal,
         &snapshot,
         &mark,
@@ -153,6 +156,11 @@ fn record(
     }
     if let Some(why) = &report.left_behind {
         recorder.needs_attention(format!("something of the drill is left behind: {why}"));
+    }
+    if !report.confined {
+        recorder.needs_attention(
+            "it was restored by a process that the kernel did not confine".to_owned(),
+        );
     }
     let summary = format!("{}: {}: {}", report.stack, report.verdict, report.reason);
     let end = match report.verdict {

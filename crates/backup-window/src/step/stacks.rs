@@ -4,6 +4,7 @@ mod definitions;
 pub(crate) mod problems;
 mod running;
 mod saving;
+mod second_look;
 mod sources;
 mod staging;
 mod through_engine;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use self::definitions::Surroundings;
 use self::running::Running;
 use self::saving::Saving;
+use self::second_look::SecondLook;
 use super::{Outcome, Recorder, SavedStack, Step, StepEnd, StepRecord};
 use crate::clock::Clock;
 use crate::evidence::Fact;
@@ -187,24 +189,8 @@ pub async fn run(
         backup_ended: None,
         saved: Vec::new(),
     });
-    if options.permission == Permission::WithinWindow && !night.is_open_at(clock.now()) {
-        return recorder.end(
-            StepEnd::Refused,
-            format!(
-                "nothing was stopped, because the window is closed: it is open from {} to {}; \
-                 run with --now to back up all the same",
-                night.start, night.end
-            ),
-        );
-    }
-    if let Err(why) = host.check_mount() {
-        return recorder.end(
-            StepEnd::Refused,
-            format!(
-                "nothing was stopped, because the NAS is not there: {}",
-                sentence::of(&why)
-            ),
-        );
+    if let Some(why) = why_not(clock, host, night, options) {
+        return recorder.end(StepEnd::Refused, why);
     }
     let engine = match host.engine().await {
         Ok(engine) => engine,
@@ -251,16 +237,29 @@ pub async fn run(
         saved: Vec::new(),
         worst: StepEnd::Done,
         failures: Vec::new(),
+        stopped_any: false,
     };
     for group in &plan.groups {
         saving.group(&mut recorder, group).await;
     }
+    let stopped_any = saving.stopped_any;
     let Saving {
         saved,
         worst,
         failures,
         ..
     } = saving;
+    if stopped_any {
+        let look = SecondLook {
+            clock,
+            engine: engine.as_ref(),
+            journal: host.journal(),
+            groups: &plan.groups,
+            before: &containers_before,
+            options: &options.outage,
+        };
+        look.take(&mut recorder, cancel).await;
+    }
     see_everything_run_again(&mut recorder, engine.as_ref(), &before).await;
     // Of a group whose saving was cancelled, or failed half-way.
     remove_snapshots(&mut recorder, host).await;
@@ -276,6 +275,27 @@ pub async fn run(
         worst
     };
     recorder.end(end, summary)
+}
+
+/// Why nothing may be stopped now, if nothing may (I8, I9).
+fn why_not(
+    clock: &dyn Clock,
+    host: &dyn DockerHost,
+    night: &Night,
+    options: &StacksOptions,
+) -> Option<String> {
+    if options.permission == Permission::WithinWindow && !night.is_open_at(clock.now()) {
+        return Some(format!(
+            "nothing was stopped, because the window is closed: it is open from {} to {}; run with \
+             --now to back up all the same",
+            night.start, night.end
+        ));
+    }
+    let not_mounted = host.check_mount().err()?;
+    Some(format!(
+        "nothing was stopped, because the NAS is not there: {}",
+        sentence::of(&not_mounted)
+    ))
 }
 
 /// Starts again what an earlier run that was killed left stopped, and removes what it left on file

@@ -53,6 +53,9 @@ enum Action {
     /// Watch a run, and start what it stopped if it is killed. Runs start this by themselves.
     #[command(hide = true)]
     Watch,
+    /// Write what a drill wants, confined to its target. Drills start this by themselves.
+    #[command(hide = true)]
+    RestoreWorker,
 }
 
 #[derive(Debug, Args)]
@@ -75,6 +78,10 @@ impl Command for BackupWindow {
         &self.global
     }
 
+    fn alone(&self) -> bool {
+        matches!(self.action, Action::RestoreWorker)
+    }
+
     async fn run(self, session: Session) -> Result<Exit, Failure> {
         match self.action {
             Action::Run(args) if args.dry_run => dry_run::run(&session, &args).await,
@@ -83,6 +90,7 @@ impl Command for BackupWindow {
             Action::History { date } => history::run(&session, date),
             Action::Recover => docker_backup::recover(&session).await,
             Action::Watch => docker_backup::watch(&session).await,
+            Action::RestoreWorker => docker_backup::restore_worker(&session).await,
         }
     }
 }
@@ -92,7 +100,7 @@ async fn run(session: &Session, args: &RunArgs) -> Result<Exit, Failure> {
     let night = tonight::night(&config)?;
     let state = session.state(Some(&config))?;
     let (homelab, options) =
-        put_together(&config, &state, args).map_err(|error| Failure::usage(&error))?;
+        put_together(session, &config, &state, args).map_err(|error| Failure::usage(&error))?;
     let _lock = tonight::lock(&state, "backup-window run")?;
     docker_backup::undo_leftovers(&state).await?;
     let watcher = Watcher::start(session, &state).await?;
@@ -120,6 +128,7 @@ async fn run(session: &Session, args: &RunArgs) -> Result<Exit, Failure> {
 /// Puts everything together before anything is done, so that a mistake in the configuration ends
 /// the run before it has begun.
 fn put_together(
+    session: &Session,
     config: &Config,
     state: &StateDir,
     args: &RunArgs,
@@ -135,7 +144,7 @@ fn put_together(
         clock: Box::new(SystemClock),
         waker: Box::new(UdpWaker),
         ready,
-        docker_host: Box::new(ConfiguredHost::new(config, state)?),
+        docker_host: Box::new(session.docker_host(config, state)?),
         primary: Box::new(setup::primary_nas(config)?),
         backup: setup::backup_nas(config)?
             .map(|nas| Box::new(nas) as Box<dyn truenas_client::TrueNas>),

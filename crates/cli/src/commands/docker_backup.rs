@@ -21,6 +21,7 @@ use crate::session::Session;
 
 pub(super) use drill::nightly as nightly_drill;
 pub(crate) use restore::undo_leftovers;
+pub(super) use restore::work as restore_worker;
 pub(super) use run::recover;
 pub(super) use show_plan::{
     Reads, connected as connected_engine, describe as describe_plan, reads as reads_of_plan,
@@ -204,7 +205,7 @@ impl Command for DockerBackup {
             Action::Retain(args) => retain::run(&session, args).await,
             Action::Recover => run::recover(&session).await,
             Action::Watch => watch(&session).await,
-            Action::RestoreWorker => restore::work().await,
+            Action::RestoreWorker => restore::work(&session).await,
         }
     }
 }

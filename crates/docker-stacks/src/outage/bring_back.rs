@@ -6,7 +6,10 @@ mod slot;
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep},
+};
 
 use super::{OutageOptions, StartEnd, explain};
 use crate::{
@@ -47,6 +50,8 @@ pub(super) struct BringBack<'a> {
     engine: &'a dyn Engine,
     options: &'a OutageOptions,
     away: Option<Away>,
+    /// Who waits until everything has been started.
+    started: Option<oneshot::Sender<()>>,
 }
 
 impl<'a> BringBack<'a> {
@@ -55,7 +60,13 @@ impl<'a> BringBack<'a> {
             engine,
             options,
             away: None,
+            started: None,
         }
+    }
+
+    /// Has somebody told when everything has been started, or has its end.
+    pub(super) fn tell(&mut self, started: oneshot::Sender<()>) {
+        self.started = Some(started);
     }
 
     /// Starts what must run, in the reverse of the given order, each when what it needs is there,
@@ -93,6 +104,10 @@ impl<'a> BringBack<'a> {
                 if self.away.is_some() && slots[index].end.is_none() {
                     break;
                 }
+            }
+            if slots.iter().all(|slot| slot.end.is_some() || slot.is_up()) {
+                // Nobody need wait for it.
+                let _ = self.started.take().map(|started| started.send(()));
             }
             if slots.iter().all(|slot| slot.end.is_some()) {
                 return;

@@ -15,6 +15,7 @@ use docker_stacks::{Engine as _, Image};
 use serde_json::json;
 
 use super::*;
+use crate::restore::{RestoreFailure, RestoreJob, Restored, restore_here};
 
 /// A repository of one snapshot: what `restore` writes, by its place.
 #[derive(Debug, Default)]
@@ -117,6 +118,17 @@ impl Store for Repository {
     }
 }
 
+#[async_trait]
+impl Restorer for Repository {
+    async fn restore(&self, job: RestoreJob) -> Result<Restored, RestoreFailure> {
+        let summary = restore_here(self, &job).await?;
+        Ok(Restored {
+            summary,
+            confined: true,
+        })
+    }
+}
+
 fn snapshot() -> Snapshot {
     Snapshot {
         id: "0".repeat(64).parse().unwrap(),
@@ -191,15 +203,23 @@ impl Scene {
         *text = definition.to_string();
     }
 
+    fn snapshot(&self) -> Snapshot {
+        let mut snapshot = snapshot();
+        let has_manifest = self.store.files.contains_key(Path::new(Manifest::PLACE));
+        let manifest = has_manifest.then(|| format!("/{}", Manifest::PLACE));
+        snapshot.paths.extend(manifest);
+        snapshot
+    }
+
     async fn drill(&self) -> DrillReport {
         let journal = DrillJournal::new(self.dir.path().join("drill.json"));
         let mark = Mark::new("1");
         let options = DrillOptions::default();
         let report = drill(
             &self.engine,
-            &self.store,
+            (&self.store, &self.store),
             &journal,
-            &snapshot(),
+            &self.snapshot(),
             &mark,
             &options,
         )
@@ -315,7 +335,7 @@ async fn what_cannot_be_tried_leaves_the_verdict_open() {
     let options = DrillOptions::default();
     let report = drill(
         &scene.engine,
-        &scene.store,
+        (&scene.store, &scene.store),
         &journal,
         &snapshot(),
         &Mark::new("1"),
@@ -348,7 +368,7 @@ async fn a_drill_that_is_dropped_is_settled_from_its_journal() {
     let (mark, snapshot, options) = (Mark::new("1"), snapshot(), DrillOptions::default());
     let work = drill(
         &scene.engine,
-        &scene.store,
+        (&scene.store, &scene.store),
         &journal,
         &snapshot,
         &mark,
@@ -359,4 +379,44 @@ async fn a_drill_that_is_dropped_is_settled_from_its_journal() {
     let cleared = journal.settle(&scene.engine).await.unwrap();
     assert_eq!(cleared.containers, [mark.name("shop_db_1")]);
     assert!(journal.settle(&scene.engine).await.unwrap().is_nothing());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_as_it_was_at_the_stop_is_unusable_though_the_snapshot_holds_together() {
+    let mut scene = Scene::new();
+    let manifest = Manifest {
+        sources: [("volumes/shop_data", 2), ("volumes/gone", 1)]
+            .map(|(name, files)| (name.to_owned(), tree(files)))
+            .into(),
+    };
+    let text = String::from_utf8(manifest.to_json()).unwrap();
+    scene.store.files.insert(Manifest::PLACE.into(), text);
+    let report = scene.drill().await;
+    assert_eq!(report.verdict, Verdict::Unusable);
+    assert_eq!(report.as_at_the_stop, Some(0));
+    let said = report.findings.differences.join("\n");
+    assert!(
+        said.contains("volumes/shop_data: 2 files were recorded at the stop, 1 are there"),
+        "{said}"
+    );
+    assert!(
+        said.contains("volumes/gone: 1 files were recorded at the stop, and nothing"),
+        "{said}"
+    );
+    // Damage to the manifest itself is not taken for a snapshot without one.
+    scene
+        .store
+        .files
+        .insert(Manifest::PLACE.into(), "{".to_owned());
+    assert_eq!(scene.drill().await.verdict, Verdict::Unusable);
+}
+
+fn tree(files: u64) -> backup_store::TreeManifest {
+    backup_store::TreeManifest {
+        files,
+        directories: 1,
+        other: 0,
+        bytes: 4,
+        digest: String::new(),
+    }
 }

@@ -33,10 +33,16 @@ pub(in crate::step) fn of_recovery(report: &RecoveryReport) -> Vec<String> {
         report.begun_at,
         stacks.join(", ")
     )];
-    problems.extend(report.not_running.iter().map(of_missing));
-    problems.extend(report.hooks.iter().filter_map(of_hook));
-    problems.extend(report.warnings.iter().cloned());
+    problems.extend(of_what_is_left(report));
     problems
+}
+
+/// What a recovery could not do.
+pub(super) fn of_what_is_left(report: &RecoveryReport) -> Vec<String> {
+    let missing = report.not_running.iter().map(of_missing);
+    let hooks = report.hooks.iter().filter_map(of_hook);
+    let warnings = report.warnings.iter().cloned();
+    missing.chain(hooks).chain(warnings).collect()
 }
 
 fn of_hook(report: &HookReport) -> Option<String> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backup_store::{BackupRequest, BackupSummary, Source, Store, StoreError};
-use docker_stacks::{Engine, GroupPlan, OutageReport, Stack, StackPlan, WorkEnd, outage};
+use docker_stacks::{Engine, GroupPlan, OutageReport, Stack, StackPlan, WorkEnd, outage_telling};
 use fs_snapshots::Prepared;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -12,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 use super::definitions::{Definitions, Surroundings};
 use super::sources::Reach;
 use super::staging::{self, Staged, Stages, Warm};
-use super::{DockerHost, Permission, StacksOptions, problems, sources, through_engine};
+use super::{
+    DockerHost, Permission, StacksOptions, problems, second_look, sources, through_engine,
+};
 use crate::clock::Clock;
 use crate::evidence::Fact;
 use crate::sentence;
@@ -44,6 +46,8 @@ pub(super) struct Saving<'a> {
     pub(super) saved: Vec<SavedStack>,
     pub(super) worst: StepEnd,
     pub(super) failures: Vec<String>,
+    /// Whether anything was down.
+    pub(super) stopped_any: bool,
 }
 
 impl Saving<'_> {
@@ -146,24 +150,29 @@ impl Saving<'_> {
             return None;
         }
         let (captured, archived) = oneshot::channel();
+        let (started, all_started) = oneshot::channel();
         let capture = async {
             let kept = staging::keep(warm, self.clock).await;
             // The other end waits for it below.
             let _ = captured.send(kept);
         };
-        let outage = outage(
+        self.stopped_any = true;
+        let patience = second_look::until_the_second_look(&self.options.outage);
+        let outage = outage_telling(
             self.engine.as_ref(),
             self.host.journal(),
             group,
             self.clock.now(),
-            &self.options.outage,
+            &patience,
             self.cancel.cancelled(),
-            capture,
+            (capture, started),
         );
         let archive = async {
             let Ok(kept) = archived.await else {
                 return (Vec::new(), Vec::new());
             };
+            // Starting needs the processors more. Nobody tells any more when the outage has ended.
+            let _ = all_started.await;
             tokio::select! {
                 saved = staging::archive(kept, self.store) => saved,
                 () = self.cancel.cancelled() => (Vec::new(), Vec::new()),

@@ -2,9 +2,12 @@
 //! start. In the middle there are local copies of what has changed, or snapshots of its file systems
 //! where those have them.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
-use backup_store::{BackupRequest, Capture, Source, StagedBackup, Store, StoreError, WarmUp};
+use backup_store::{
+    BackupRequest, Capture, Manifest, SnapshotPath, Source, StagedBackup, Store, StoreError, WarmUp,
+};
 use fs_snapshots::{Held, Holder, Prepared, Served};
 use jiff::Timestamp;
 
@@ -165,10 +168,11 @@ pub(super) async fn archive(kept: Kept, store: &dyn Store) -> (Vec<Saved>, Vec<S
         Kept::Snapshots { held, requests, at } => {
             let mut saved = Vec::new();
             for request in requests {
+                let request = with_manifest(as_held(request, &held, at)).await;
                 saved.push(Saved {
                     stack: request.stack.clone(),
                     stages: Stages::default(),
-                    result: store.back_up(as_held(request, &held, at)).await,
+                    result: store.back_up(request).await,
                 });
             }
             (saved, release(held).await)
@@ -193,6 +197,25 @@ fn as_held(mut request: BackupRequest, held: &Held, at: Timestamp) -> BackupRequ
         {
             *path = held;
         }
+    }
+    request
+}
+
+/// The request with a manifest of what is in the snapshots. Without one, a drill says that it has none.
+async fn with_manifest(mut request: BackupRequest) -> BackupRequest {
+    let sources = request.sources.clone();
+    let walk = move || Manifest::of_sources(&sources);
+    let manifest = match tokio::task::spawn_blocking(walk).await {
+        Ok(manifest) => manifest,
+        Err(error) => Err(io::Error::other(error)),
+    };
+    match (manifest, SnapshotPath::new(Manifest::PLACE)) {
+        (Ok(manifest), Ok(place)) => {
+            let manifest = Source::bytes(place, manifest.to_json(), request.started_at);
+            request.sources.push(manifest);
+        }
+        (Err(error), _) => tracing::warn!(stack = request.stack, %error, "no manifest"),
+        (_, Err(error)) => tracing::warn!(stack = request.stack, %error, "no manifest"),
     }
     request
 }

@@ -32,7 +32,7 @@ pub(super) async fn run(session: &Session, args: &RunArgs) -> Result<Exit, Failu
     let night = tonight::night(&config)?;
     let state = session.state(Some(&config))?;
     let (homelab, options) =
-        put_together(&config, &state, args).map_err(|error| Failure::usage(&error))?;
+        put_together(session, &config, &state, args).map_err(|error| Failure::usage(&error))?;
     let engine = connected_engine(&config).await?;
     let stacks = plan_stacks(&engine, &options.stacks)
         .await

@@ -12,6 +12,7 @@ use backup_window::step::drill::{self, Drilling};
 use backup_window::step::stacks::Permission;
 use backup_window::window::Night;
 
+use super::restore::ConfinedRestorer;
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::tonight;
@@ -20,9 +21,11 @@ pub(super) async fn run(session: &Session, stack: Option<String>) -> Result<Exit
     let config = session.config()?;
     let night = tonight::night(&config)?;
     let state = session.state(Some(&config))?;
-    let host = ConfiguredHost::new(&config, &state).map_err(|error| Failure::usage(&error))?;
+    let host = session
+        .docker_host(&config, &state)
+        .map_err(|error| Failure::usage(&error))?;
     let _lock = tonight::lock(&state, "docker-backup drill")?;
-    let (record, report) = drill_one(session, &config, &state, &host, stack.as_deref()).await;
+    let (record, report) = drill_one(session, &config, &state, &host, stack.as_deref()).await?;
     tonight::remember(&state, &night, &record)?;
     let Some(report) = report else {
         let time_zone = tonight::time_zone(Some(&config));
@@ -47,8 +50,10 @@ pub(in crate::commands) async fn nightly(
     if !config.drill().nightly || session.cancelled().is_cancelled() {
         return Ok(None);
     }
-    let host = ConfiguredHost::new(config, state).map_err(|error| Failure::usage(&error))?;
-    let (record, _) = drill_one(session, config, state, &host, None).await;
+    let host = session
+        .docker_host(config, state)
+        .map_err(|error| Failure::usage(&error))?;
+    let (record, _) = drill_one(session, config, state, &host, None).await?;
     tonight::remember(state, night, &record)?;
     Ok(Some(record))
 }
@@ -59,15 +64,17 @@ async fn drill_one(
     state: &StateDir,
     host: &ConfiguredHost,
     stack: Option<&str>,
-) -> (StepRecord, Option<DrillReport>) {
+) -> Result<(StepRecord, Option<DrillReport>), Failure> {
+    let restorer = ConfinedRestorer::new(session, config)?;
     let stacks = ConfiguredHost::options(config, Vec::new(), Permission::Now);
     let drilling = Drilling {
         host,
         here: &stacks.here,
+        restorer: &restorer,
         state,
         options: ConfiguredHost::drill_options(config),
     };
-    drill::run(&SystemClock, &drilling, stack, session.cancelled()).await
+    Ok(drill::run(&SystemClock, &drilling, stack, session.cancelled()).await)
 }
 
 fn describe(report: &DrillReport) -> String {
@@ -82,6 +89,13 @@ fn describe(report: &DrillReport) -> String {
             report.same_entries
         ),
     ];
+    lines.push(match report.as_at_the_stop {
+        Some(sources) => format!("  {sources} sources as they were when the stack stood still"),
+        None => {
+            "  nothing was recorded when the stack stood still, so it was held against itself only"
+                .to_owned()
+        }
+    });
     let containers = report.findings.containers.iter();
     lines.extend(containers.map(|end| format!("  {} {}", end.container, end.life)));
     for check in &report.findings.checks {

@@ -8,7 +8,6 @@ use backup_window::config::Config;
 use backup_window::evidence::Bytes;
 use backup_window::exit::Exit;
 use backup_window::mount;
-use backup_window::setup::ConfiguredHost;
 use backup_window::step::stacks::DockerHost;
 use serde::Serialize;
 use std::sync::Arc;
@@ -70,7 +69,9 @@ pub(super) async fn init(session: &Session) -> Result<Exit, Failure> {
 /// Opens the repository that the configuration describes, if the NAS is mounted.
 pub(super) async fn open(session: &Session, config: &Config) -> Result<Arc<dyn Store>, Failure> {
     let state = session.state(Some(config))?;
-    let host = ConfiguredHost::new(config, &state).map_err(|error| Failure::usage(&error))?;
+    let host = session
+        .docker_host(config, &state)
+        .map_err(|error| Failure::usage(&error))?;
     host.check_mount()
         .map_err(|error| Failure::new(Exit::Refused, &error))?;
     host.store()

@@ -30,8 +30,8 @@ use crate::tonight;
 
 pub(super) use leftovers::settle_if_well;
 pub(crate) use leftovers::undo_leftovers;
-use worker::ConfinedRestorer;
-pub(super) use worker::work;
+pub(super) use worker::ConfinedRestorer;
+pub(in crate::commands) use worker::work;
 
 pub(super) async fn run(session: &Session, args: RestoreArgs) -> Result<Exit, Failure> {
     let config = session.config()?;
@@ -95,8 +95,10 @@ impl Restoring<'_> {
     /// In place, or onto this machine if it does not have the stack.
     async fn back(&self) -> Result<Exit, Failure> {
         let state = self.session.state(Some(self.config))?;
-        let host =
-            ConfiguredHost::new(self.config, &state).map_err(|error| Failure::usage(&error))?;
+        let host = self
+            .session
+            .docker_host(self.config, &state)
+            .map_err(|error| Failure::usage(&error))?;
         let options = ConfiguredHost::options(self.config, Vec::new(), Permission::Now);
         let unreachable = |error| failed_to(Exit::Failed, &error);
         let engine = host.engine().await.map_err(unreachable)?;

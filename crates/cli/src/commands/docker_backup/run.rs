@@ -21,7 +21,9 @@ pub(super) async fn run(session: &Session, only: Vec<String>, now: bool) -> Resu
     let config = session.config()?;
     let night = tonight::night(&config)?;
     let state = session.state(Some(&config))?;
-    let host = ConfiguredHost::new(&config, &state).map_err(|error| Failure::usage(&error))?;
+    let host = session
+        .docker_host(&config, &state)
+        .map_err(|error| Failure::usage(&error))?;
     let permission = if now {
         Permission::Now
     } else {

@@ -230,3 +230,46 @@ async fn a_container_that_restarts_all_the_time_does_so_again() {
     assert!(report.everything_runs());
     assert_eq!(lab.calls(), "-a -b -c -loop +loop +c +b +a");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_the_start_is_told_before_anything_has_settled() {
+    let lab = Lab::new();
+    let group = lab.group().await;
+    let (started, told) = tokio::sync::oneshot::channel();
+    let outage = outage_telling(
+        &*lab.engine,
+        &lab.journal,
+        &group,
+        BEGUN_AT,
+        &lab.options,
+        pending(),
+        (sleep(SECOND), started),
+    );
+    let waiting = async {
+        told.await.unwrap();
+        (Instant::now(), lab.all_run())
+    };
+    let (report, (told_at, all_ran)) = tokio::join!(outage, waiting);
+    assert!(report.everything_runs() && all_ran);
+    assert_eq!(told_at.elapsed(), lab.options.settle);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_start_that_does_not_come_is_told_of_the_end() {
+    let lab = Lab::new();
+    let mut group = lab.group().await;
+    group.stop_order[0].id = crate::model::ContainerId::new("deleted since the plan");
+    let (started, told) = tokio::sync::oneshot::channel();
+    let outage = outage_telling(
+        &*lab.engine,
+        &lab.journal,
+        &group,
+        BEGUN_AT,
+        &lab.options,
+        pending(),
+        (async {}, started),
+    );
+    let report = outage.await;
+    assert!(matches!(report.work, WorkEnd::NotRun { .. }));
+    assert!(told.await.is_err(), "nothing was started");
+}

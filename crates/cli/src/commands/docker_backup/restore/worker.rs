@@ -34,7 +34,7 @@ const TIME_ZONES: [&str; 2] = ["/usr/share/zoneinfo", "/etc/localtime"];
 
 /// Has a confined process write.
 #[derive(Debug)]
-pub(super) struct ConfinedRestorer {
+pub(in crate::commands::docker_backup) struct ConfinedRestorer {
     repository: PathBuf,
     password: SecretString,
     allow_unconfined: bool,
@@ -42,7 +42,10 @@ pub(super) struct ConfinedRestorer {
 }
 
 impl ConfinedRestorer {
-    pub(super) fn new(session: &Session, config: &Config) -> Result<Self, Failure> {
+    pub(in crate::commands::docker_backup) fn new(
+        session: &Session,
+        config: &Config,
+    ) -> Result<Self, Failure> {
         let usage = |error| Failure::usage(&error);
         let repository = config.repository().map_err(usage)?;
         let global = session.global();
@@ -120,8 +123,8 @@ impl Restorer for ConfinedRestorer {
 }
 
 /// Does what it is told on standard input, and answers on standard output.
-pub(crate) async fn work() -> Result<Exit, Failure> {
-    let answer = obey().await;
+pub(crate) async fn work(session: &Session) -> Result<Exit, Failure> {
+    let answer = obey(session).await;
     let mut line = serde_json::to_vec(&answer).map_err(|error| Failure::failed(&error))?;
     line.push(b'\n');
     io::stdout()
@@ -131,13 +134,14 @@ pub(crate) async fn work() -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-async fn obey() -> Answer {
+async fn obey(session: &Session) -> Answer {
     let mut confined = false;
-    let result = obey_confined(&mut confined).await;
+    let result = obey_confined(session, &mut confined).await;
     Answer { confined, result }
 }
 
 async fn obey_confined(
+    session: &Session,
     confined: &mut bool,
 ) -> Result<backup_store::RestoreSummary, RestoreFailure> {
     let mut line = String::new();
@@ -160,7 +164,11 @@ async fn obey_confined(
         std::process::exit(Exit::Failed.code().into());
     });
     let password = SecretString::from(job.password.as_str());
-    let store = RusticStore::open(&job.repository, &password, OpenOptions::default())
+    let options = OpenOptions {
+        progress: session.progress(),
+        ..OpenOptions::default()
+    };
+    let store = RusticStore::open(&job.repository, &password, options)
         .await
         .map_err(|error| RestoreFailure::new(Exit::Failed, sentence::failed_to(&error)))?;
     restore_here(&store, &job.to_job()?).await
