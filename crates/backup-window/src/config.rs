@@ -6,6 +6,7 @@
 mod engine;
 mod error;
 mod file_ref;
+mod repository;
 mod settings;
 mod value;
 
@@ -16,9 +17,10 @@ use secrecy::SecretString;
 pub use engine::{ClientCertificateSettings, SshSettings, TlsSettings};
 pub use error::ConfigError;
 pub use file_ref::FileRef;
+pub use repository::{PlaceSettings, RepositorySettings, ServerSettings};
 pub use settings::{
     BackupNasSettings, DockerSettings, DrillSettings, HostKeySettings, NasApi, PrimaryNasSettings,
-    RepositorySettings, RestoreSettings, Settings, ShutdownSettings, TrustSettings,
+    RestoreSettings, Settings, ShutdownSettings, TrustSettings,
 };
 pub use value::parse_duration;
 
@@ -116,10 +118,9 @@ impl Config {
     /// # Errors
     /// When the file has none.
     pub fn repository(&self) -> Result<&RepositorySettings, ConfigError> {
-        self.settings
-            .repository
-            .as_ref()
-            .ok_or_else(|| self.missing("[repository]", "path, mount and password_file"))
+        self.settings.repository.as_ref().ok_or_else(|| {
+            self.missing("[repository]", "path and mount (or url), and password_file")
+        })
     }
 
     /// The `[restore]` section; everything in it has a default.
@@ -189,6 +190,15 @@ impl Config {
         file.check_readable()
             .map_err(|problem| self.bad_file(file, problem))?;
         Ok(file.path())
+    }
+
+    /// Reads a text that is no secret.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read_text(&self, file: &FileRef) -> Result<String, ConfigError> {
+        file.read_text()
+            .map_err(|problem| self.bad_file(file, problem))
     }
 
     fn bad_file(&self, file: &FileRef, problem: file_ref::FileProblem) -> ConfigError {

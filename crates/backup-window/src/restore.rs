@@ -16,6 +16,7 @@ mod fresh;
 mod job;
 mod journal;
 mod place;
+mod repository;
 mod swap;
 mod swap_all;
 mod targets;
@@ -28,6 +29,7 @@ pub use job::{
 };
 pub use journal::{Phase, SwapJournal, SwapJournalError, SwapRecord};
 pub use place::{How, Swap};
+pub use repository::JobRepository;
 pub use swap_all::{Leftover, settle, undo};
 pub use targets::{Target, Targets, targets};
 pub use whole::{InPlace, InPlaceReport, in_place};

@@ -1,6 +1,7 @@
 //! From the configuration to the real parts: the thin edge where everything is put together.
 
 mod docker_host;
+mod repository;
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use wol::WakeRequest;
 pub use docker_host::{
     ConfiguredHost, engine, outage_options, snapshot_holder, snapshotter, upkeep,
 };
+pub use repository::{check_mount, repository_for_job, repository_place};
 
 use crate::config::{Config, ConfigError, HostKeySettings, NasApi, TrustSettings};
 use crate::step::wake::WakeOptions;

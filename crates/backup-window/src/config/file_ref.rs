@@ -87,6 +87,13 @@ impl FileRef {
         self.open().map(|_| ())
     }
 
+    pub(super) fn read_text(&self) -> Result<String, FileProblem> {
+        let mut text = String::new();
+        let read = self.open()?.read_to_string(&mut text);
+        read.map_err(FileProblem::Unreadable)?;
+        Ok(text)
+    }
+
     fn open(&self) -> Result<File, FileProblem> {
         // Looked at before it is opened: opening a FIFO would wait for a writer.
         let metadata = fs::metadata(&self.path).map_err(FileProblem::from_io)?;

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use backup_store::{Chunks, Keep};
 use docker_stacks::{EngineAddress, Exclusion, Inclusion, PathGlob};
 use reachability::ProbeSpec;
 use remote_shutdown::{Fingerprint, System};
@@ -14,9 +13,9 @@ use wol::{Destination, MacAddr};
 
 use super::engine::{SshSettings, TlsSettings};
 use super::file_ref::FileRef;
+use super::repository::RepositorySettings;
 use super::value;
 use crate::fs_snapshots::SnapshotUse;
-use crate::upkeep::PruneSchedule;
 use crate::window::Window;
 
 /// The whole file.
@@ -103,38 +102,6 @@ impl Default for DockerSettings {
             snapshots: SnapshotUse::default(),
         }
     }
-}
-
-/// `[repository]`: where the copies go.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RepositorySettings {
-    /// The repository's folder.
-    pub path: PathBuf,
-    /// The mount point of the NAS, which must hold `path` and be mounted, or nothing is written.
-    pub mount: PathBuf,
-    /// The file with the repository's password.
-    pub password_file: FileRef,
-    /// The name under which this machine's snapshots are kept; the machine's host name unless
-    /// something else is said.
-    pub host_name: Option<String>,
-    /// How large files are cut, when the repository is made.
-    #[serde(default)]
-    pub chunks: Chunks,
-    /// What is kept of each stack. Without it, nothing is ever forgotten.
-    pub keep: Option<Keep>,
-    /// How many days the snapshots are kept that a restore takes of what it replaces.
-    #[serde(default = "thirty")]
-    pub safety_days: u32,
-    /// By how many percent a stack's backup may shrink before forgetting pauses for it.
-    #[serde(default = "half", deserialize_with = "value::percent")]
-    pub shrink_alarm_percent: u8,
-    /// How often the data of what was forgotten is taken away.
-    #[serde(default)]
-    pub prune: PruneSchedule,
-    /// Within how many nights all data is read; 0 reads none of it.
-    #[serde(default = "thirty")]
-    pub read_all_within_nights: u32,
 }
 
 /// `[restore]`: how restores are made.
@@ -429,14 +396,6 @@ impl TryFrom<WrittenShutdown> for ShutdownSettings {
             system: written.system,
         })
     }
-}
-
-fn thirty() -> u32 {
-    30
-}
-
-fn half() -> u8 {
-    50
 }
 
 fn ssh_port() -> u16 {

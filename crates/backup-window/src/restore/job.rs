@@ -13,6 +13,7 @@ use backup_store::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
+use super::JobRepository;
 use crate::exit::Exit;
 use crate::sentence;
 
@@ -105,9 +106,8 @@ pub trait Restorer: Debug + Send + Sync + 'static {
 /// A job for another process, as one line of JSON: names need not be Unicode, and are bytes.
 #[derive(Serialize, Deserialize)]
 pub struct Job {
-    /// The repository's folder.
-    #[serde(with = "bytes")]
-    pub repository: PathBuf,
+    /// The repository.
+    pub repository: JobRepository,
     /// Its password. It goes through a pipe: what is in arguments or the environment, others read.
     pub password: String,
     /// [`RestoreJob::snapshot`].
@@ -242,15 +242,20 @@ pub async fn restore_here(
 }
 
 /// Paths as bytes, for serde.
-mod bytes {
+pub(super) mod bytes {
     use super::{Deserialize, Deserializer, OsStrExt, OsString, OsStringExt, Path, PathBuf};
     use super::{Serialize, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::restore) fn serialize<S: Serializer>(
+        path: &Path,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         path.as_os_str().as_bytes().serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
+    pub(in crate::restore) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<PathBuf, D::Error> {
         Vec::<u8>::deserialize(from).map(|bytes| OsString::from_vec(bytes).into())
     }
 }
@@ -263,7 +268,7 @@ mod tests {
     fn a_job_keeps_every_name_and_tells_nobody_the_password() {
         let odd = || PathBuf::from(OsString::from_vec(b"/caf\xe9\n".to_vec()));
         let job = Job {
-            repository: odd(),
+            repository: JobRepository::Folder(odd()),
             password: "hunter2".to_owned(),
             snapshot: "0".repeat(64).parse().unwrap(),
             only: Some(Name::of(&SnapshotPath::new("volumes/x").unwrap())),
@@ -275,7 +280,8 @@ mod tests {
         let line = serde_json::to_string(&job).unwrap();
         assert!(!line.contains('\n'));
         let read: Job = serde_json::from_str(&line).unwrap();
-        assert_eq!((read.repository, &read.to), (odd(), &odd()));
+        assert_eq!(read.repository.folder(), Some(odd().as_path()));
+        assert_eq!(read.to, odd());
         assert_eq!(job.to_job().unwrap().only.unwrap().to_string(), "volumes/x");
     }
 

@@ -1,12 +1,12 @@
 //! The Docker host and the repository that the configuration describes.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use backup_store::{
-    OpenOptions, Progress, RetentionRules, RusticStore, SpoolOptions, Store, StoreError,
+    OpenOptions, Progress, RepositoryPlace, RetentionRules, RusticStore, SpoolOptions, Store,
+    StoreError,
 };
 use docker_stacks::{
     AddressKind, BollardEngine, ClientCertificate, Engine, EngineAddress, EngineError,
@@ -17,11 +17,11 @@ use fs_snapshots::{Holder, Ledger, Owner, SystemOptions, SystemSnapshotter};
 use secrecy::SecretString;
 use tokio::sync::OnceCell;
 
-use super::SetupError;
+use super::{SetupError, check_mount, repository_place};
 use crate::config::{Config, ConfigError, RepositorySettings};
 use crate::drill::DrillOptions;
 use crate::fs_snapshots::SnapshotUse;
-use crate::mount::{self, Mounted, NotMounted};
+use crate::mount::{Mounted, NotMounted};
 use crate::state::StateDir;
 use crate::step::stacks::{DockerHost, HostView, Permission, StacksOptions};
 use crate::step::upkeep::UpkeepOptions;
@@ -31,8 +31,8 @@ use crate::whereabouts::Here;
 #[derive(Debug)]
 pub struct ConfiguredHost {
     engine: BollardEngine,
-    repository: PathBuf,
-    mount: PathBuf,
+    settings: RepositorySettings,
+    repository: RepositoryPlace,
     password: SecretString,
     spool: SpoolOptions,
     snapshots: Option<Holder>,
@@ -53,8 +53,8 @@ impl ConfiguredHost {
         let docker = config.docker();
         Ok(Self {
             engine: engine(config)?,
-            repository: repository.path.clone(),
-            mount: repository.mount.clone(),
+            settings: repository.clone(),
+            repository: repository_place(config)?,
             password: config.read_secret(&repository.password_file)?,
             spool: SpoolOptions {
                 folder: docker.spool.clone().unwrap_or_else(|| state.spool()),
@@ -105,7 +105,7 @@ impl ConfiguredHost {
                 include: docker.include.clone(),
                 exclude_paths: docker.exclude_paths.clone(),
                 own_container: detect_own_container(),
-                copies_go_to: config.repository().ok().map(|to| to.path.clone()),
+                copies_go_to: config.repository().ok().and_then(|to| to.place.folder()),
                 engine: Some(docker.host.clone()),
                 ..PlanRules::default()
             },
@@ -246,8 +246,8 @@ impl DockerHost for ConfiguredHost {
         Ok(Arc::new(self.engine.clone()))
     }
 
-    fn check_mount(&self) -> Result<Mounted, NotMounted> {
-        mount::check(&self.repository, &self.mount)
+    fn check_mount(&self) -> Result<Option<Mounted>, NotMounted> {
+        check_mount(&self.settings)
     }
 
     async fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
@@ -257,7 +257,7 @@ impl DockerHost for ConfiguredHost {
             ..OpenOptions::default()
         };
         let open = || async {
-            let store = RusticStore::open(&self.repository, &self.password, options).await?;
+            let store = RusticStore::open(self.repository.clone(), &self.password, options).await?;
             Ok(Arc::new(store) as Arc<dyn Store>)
         };
         self.store.get_or_try_init(open).await.cloned()

@@ -46,11 +46,12 @@ pub trait DockerHost: Debug + Send + Sync + 'static {
     /// When there is none, or it does not answer.
     async fn engine(&self) -> Result<Arc<dyn Engine>, EngineError>;
 
-    /// Whether the NAS path is the mounted NAS (I9).
+    /// Whether the NAS path is the mounted NAS (I9). `None` where there is no path: a server answers
+    /// or not.
     ///
     /// # Errors
     /// When it is not, or that is not known.
-    fn check_mount(&self) -> Result<Mounted, NotMounted>;
+    fn check_mount(&self) -> Result<Option<Mounted>, NotMounted>;
 
     /// The repository, opened for the whole step.
     ///

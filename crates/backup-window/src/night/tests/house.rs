@@ -388,14 +388,14 @@ impl DockerHost for Host {
         Ok(self.engine.clone())
     }
 
-    fn check_mount(&self) -> Result<Mounted, NotMounted> {
+    fn check_mount(&self) -> Result<Option<Mounted>, NotMounted> {
         let mount = PathBuf::from("/mnt/nas");
         if self.state.lock().unwrap().mounted {
-            Ok(Mounted {
+            Ok(Some(Mounted {
                 mount_point: mount,
                 file_system: "nfs4".to_owned(),
                 source: "primary:/mnt/tank/docker".to_owned(),
-            })
+            }))
         } else {
             Err(NotMounted::Nothing {
                 mount,

@@ -2,7 +2,6 @@
 
 use backup_window::config::Config;
 use backup_window::exit::Exit;
-use backup_window::mount;
 use backup_window::sentence;
 use backup_window::setup::{self, ConfiguredHost};
 use docker_stacks::Engine;
@@ -68,14 +67,15 @@ fn mounted(config: &Config) -> Result<Checked, Failure> {
     let repository = config
         .repository()
         .map_err(|error| Failure::usage(&error))?;
-    let found = mount::check(&repository.path, &repository.mount)
-        .map(|mounted| {
-            format!(
+    let found = setup::check_mount(repository)
+        .map(|mounted| match mounted {
+            Some(mounted) => format!(
                 "{} ({}) is mounted on {}",
                 mounted.source,
                 mounted.file_system,
                 mounted.mount_point.display()
-            )
+            ),
+            None => format!("none: the repository is {}", repository.place.shown()),
         })
         .map_err(|error| sentence::of(&error));
     Ok(checked("NAS path", found))

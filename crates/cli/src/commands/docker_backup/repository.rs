@@ -7,7 +7,7 @@ use backup_store::{
 use backup_window::config::Config;
 use backup_window::evidence::Bytes;
 use backup_window::exit::Exit;
-use backup_window::mount;
+use backup_window::setup::{check_mount, repository_place};
 use backup_window::step::stacks::DockerHost;
 use serde::Serialize;
 use std::sync::Arc;
@@ -29,8 +29,7 @@ pub(super) async fn init(session: &Session) -> Result<Exit, Failure> {
     let repository = config
         .repository()
         .map_err(|error| Failure::usage(&error))?;
-    mount::check(&repository.path, &repository.mount)
-        .map_err(|error| Failure::new(Exit::Refused, &error))?;
+    check_mount(repository).map_err(|error| Failure::new(Exit::Refused, &error))?;
     let password_file = repository.password_file.path();
     let password_generated = !password_file.exists();
     if password_generated {
@@ -45,7 +44,8 @@ pub(super) async fn init(session: &Session) -> Result<Exit, Failure> {
         chunks: repository.chunks,
         ..InitOptions::default()
     };
-    RusticStore::init(&repository.path, &password, options)
+    let place = repository_place(&config).map_err(|error| Failure::usage(&error))?;
+    RusticStore::init(place, &password, options)
         .await
         .map_err(|error| failed_to(Exit::Failed, &error))?;
     tracing::warn!(
@@ -53,7 +53,7 @@ pub(super) async fn init(session: &Session) -> Result<Exit, Failure> {
         password_file.display()
     );
     let created = Created {
-        repository: repository.path.display().to_string(),
+        repository: repository.place.shown(),
         password_file: password_file.display().to_string(),
         password_generated,
     };

@@ -7,7 +7,7 @@
 
 use std::io::{self, BufRead, Read, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 
 use async_trait::async_trait;
@@ -15,10 +15,11 @@ use backup_store::{OpenOptions, RusticStore};
 use backup_window::config::Config;
 use backup_window::exit::Exit;
 use backup_window::restore::{
-    Answer, ConfinementError, Job, Name, RestoreFailure, RestoreJob, Restored, Restorer, confine,
-    restore_here,
+    Answer, ConfinementError, Job, JobRepository, Name, RestoreFailure, RestoreJob, Restored,
+    Restorer, confine, restore_here,
 };
 use backup_window::sentence;
+use backup_window::setup::repository_for_job;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
@@ -29,13 +30,20 @@ use crate::session::Session;
 /// The name of the command, which no help text shows: only a restore has a use for it.
 pub(crate) const COMMAND: &str = "restore-worker";
 
-/// What the repository's library reads besides: snapshots have times with time zones.
-const TIME_ZONES: [&str; 2] = ["/usr/share/zoneinfo", "/etc/localtime"];
+/// What is read besides: snapshots have times with time zones, and a server's certificate is held
+/// against the authorities that this machine trusts.
+const READ_BESIDES: [&str; 5] = [
+    "/usr/share/zoneinfo",
+    "/etc/localtime",
+    "/etc/ssl",
+    "/etc/pki",
+    "/usr/share/ca-certificates",
+];
 
 /// Has a confined process write.
 #[derive(Debug)]
 pub(in crate::commands::docker_backup) struct ConfinedRestorer {
-    repository: PathBuf,
+    repository: JobRepository,
     password: SecretString,
     allow_unconfined: bool,
     how_to_talk: Vec<&'static str>,
@@ -52,7 +60,7 @@ impl ConfinedRestorer {
         let mut how_to_talk = vec!["--verbose"; global.verbose.into()];
         how_to_talk.extend(global.quiet.then_some("--quiet"));
         Ok(Self {
-            repository: repository.path.clone(),
+            repository: repository_for_job(config).map_err(|error| Failure::usage(&error))?,
             password: config
                 .read_secret(&repository.password_file)
                 .map_err(usage)?,
@@ -150,9 +158,10 @@ async fn obey_confined(
     let job: Job = serde_json::from_str(&line)
         .map_err(|_| failed(&"only `docker-backup restore` may start it"))?;
     // Before any other thread is started, so that it holds for all of them.
-    let mut reads = vec![job.repository.as_path()];
+    let place = job.repository.to_place().map_err(|error| failed(&error))?;
+    let mut reads: Vec<&Path> = job.repository.folder().into_iter().collect();
     reads.extend(
-        TIME_ZONES
+        READ_BESIDES
             .iter()
             .map(Path::new)
             .filter(|path| path.exists()),
@@ -168,7 +177,7 @@ async fn obey_confined(
         progress: session.progress(),
         ..OpenOptions::default()
     };
-    let store = RusticStore::open(&job.repository, &password, options)
+    let store = RusticStore::open(place, &password, options)
         .await
         .map_err(|error| RestoreFailure::new(Exit::Failed, sentence::failed_to(&error)))?;
     restore_here(&store, &job.to_job()?).await
