@@ -23,6 +23,7 @@ pub mod homelab;
 pub mod hostile_tree;
 pub mod isolation;
 pub mod nas_path;
+pub mod rest_server;
 pub mod sleeping_host;
 pub mod ssh_server;
 mod ssh_stand_in;
