@@ -60,12 +60,14 @@ impl Lab {
     }
 
     fn init(&self) -> RusticStore {
-        let init = RusticStore::init(self.place(), &password(), InitOptions::default());
+        let password = password();
+        let init = RusticStore::init(self.place(), &password, InitOptions::default());
         self.runtime.block_on(init).unwrap()
     }
 
     fn open(&self) -> Result<RusticStore, StoreError> {
-        let open = RusticStore::open(self.place(), &password(), OpenOptions::default());
+        let password = password();
+        let open = RusticStore::open(self.place(), &password, OpenOptions::default());
         self.runtime.block_on(open)
     }
 
@@ -283,7 +285,8 @@ fn who_is_not_let_in_is_told_so() {
         lab.init();
         let stranger = Server::new(&lab.server.url()).unwrap();
         let stranger = stranger.login("docker01", "wrong".into());
-        let open = RusticStore::open(stranger, &password(), OpenOptions::default());
+        let password = password();
+        let open = RusticStore::open(stranger, &password, OpenOptions::default());
         let error = lab.runtime.block_on(open).unwrap_err();
         let why = std::error::Error::source(&error).map(ToString::to_string);
         let said = format!("{error}: {}", why.unwrap_or_default());
