@@ -4,15 +4,17 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a helper that fails must fail its test")]
 
+use std::cell::Cell;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use backup_store::testing::compare_trees;
 use backup_store::{
-    BackupRequest, CheckDepth, InitOptions, OpenOptions, PruneOptions, RestServer as Server,
-    RestoreRequest, RusticStore, SnapshotPath, Source, Store, StoreError,
+    BackupRequest, BackupSummary, CheckDepth, InitOptions, OpenOptions, PruneOptions,
+    RestServer as Server, RestoreRequest, RusticStore, SnapshotPath, Source, Store, StoreError,
 };
 use lab::isolation::isolated;
 use lab::rest_server::{Asked, Reply, RestServer};
@@ -71,11 +73,15 @@ impl Lab {
         self.runtime.block_on(open)
     }
 
-    fn back_up(&self, store: &RusticStore) -> Result<backup_store::BackupSummary, StoreError> {
+    fn back_up(&self, store: &RusticStore) -> Result<BackupSummary, StoreError> {
+        self.back_up_at(store, "2026-03-01T03:00:00Z")
+    }
+
+    fn back_up_at(&self, store: &RusticStore, time: &str) -> Result<BackupSummary, StoreError> {
         let request = BackupRequest {
             stack: "wiki".to_owned(),
             host: "docker01".to_owned(),
-            started_at: "2026-03-01T03:00:00Z".parse().unwrap(),
+            started_at: time.parse().unwrap(),
             sources: vec![Source::path(
                 SnapshotPath::new("volumes/data").unwrap(),
                 self.path("data"),
@@ -107,6 +113,25 @@ impl Lab {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Whoever takes a lock next waits for the index for a while. Says when that begins.
+    fn hold_up_the_next_lock(&self) -> mpsc::Receiver<()> {
+        let (waits, receiver) = mpsc::channel();
+        let (locked, waited) = (Cell::new(false), Cell::new(false));
+        self.server.on_request(move |request: &Asked| {
+            if request.method == "POST" && request.path.starts_with("locks/") {
+                locked.set(true);
+            }
+            let held_up = request.method == "GET" && request.path == "index/" && locked.get();
+            if held_up && !waited.replace(true) {
+                let _ = waits.send(());
+                Reply::After(Duration::from_secs(3))
+            } else {
+                Reply::Serve
+            }
+        });
+        receiver
+    }
+
     fn locks(&self) -> usize {
         fs::read_dir(self.path("repository/locks")).unwrap().count()
     }
@@ -129,7 +154,7 @@ fn restic_checks_and_restores_what_we_write_on_a_server() {
         let store = lab.init();
         lab.back_up(&store).unwrap();
         fs::write(lab.path("data/page"), vec![8; 300_000]).unwrap();
-        lab.back_up(&store).unwrap();
+        lab.back_up_at(&store, "2026-03-02T03:00:00Z").unwrap();
         assert_eq!(lab.locks(), 0, "no lock stays behind");
         let checked = lab.restic_succeeds(&["check", "--read-data"]);
         assert!(checked.contains("no errors were found"), "{checked}");
@@ -181,29 +206,21 @@ fn each_respects_the_locks_of_the_other() {
         lab.back_up(&store).unwrap();
 
         // restic holds an exclusive lock as long as its prune takes: it waits for the index.
-        lab.server.on_request(|asked: &Asked| {
-            if asked.method == "GET" && asked.path == "index/" {
-                Reply::After(Duration::from_secs(3))
-            } else {
-                Reply::Serve
-            }
-        });
+        let locked = lab.hold_up_the_next_lock();
         std::thread::scope(|scope| {
             let prune = scope.spawn(|| lab.restic(&["prune"]));
-            while lab.locks() == 0 {
-                std::thread::yield_now();
-            }
+            locked.recv_timeout(Duration::from_mins(1)).unwrap();
             let refused = lab.back_up(&store).unwrap_err();
             assert!(matches!(refused, StoreError::Locked { .. }), "{refused}");
-            assert!(prune.join().unwrap().status.success());
+            let pruned = prune.join().unwrap();
+            assert!(pruned.status.success(), "{pruned:?}");
         });
 
         // And a prune of ours keeps restic out.
+        let locked = lab.hold_up_the_next_lock();
         std::thread::scope(|scope| {
             let prune = scope.spawn(|| lab.runtime.block_on(store.prune(PruneOptions::default())));
-            while lab.locks() == 0 {
-                std::thread::yield_now();
-            }
+            locked.recv_timeout(Duration::from_mins(1)).unwrap();
             let data = lab.path("data");
             let refused = lab.restic(&["backup", data.to_str().unwrap()]);
             let said = String::from_utf8_lossy(&refused.stderr).into_owned();
