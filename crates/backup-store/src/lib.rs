@@ -68,7 +68,7 @@
 //!
 //! # One writer at a time
 //!
-//! [`RusticStore`] holds an exclusive lock on the file `backup-store.lock` in the repository while
+//! In a folder, [`RusticStore`] holds an exclusive lock on the file `backup-store.lock` in the repository while
 //! it writes; the kernel (or the NFS server) drops it when the process dies. Stock `restic` and
 //! `rustic` do not know this lock: use them to read as much as you like, but never run their
 //! `prune` or `forget` while this crate may write.
@@ -78,6 +78,9 @@
 //! `backup-store.readers`, which a prune must have for itself. A check waits for nobody and ends
 //! with [`StoreError::Locked`] beside a prune. A restore goes on all the same (somebody may need it
 //! badly): what a prune deletes was marked by an earlier one at least 23 hours before.
+//!
+//! On a REST server the locks are those of stock `restic`, which may write there too (`rustic` knows
+//! none).
 //!
 //! # Features
 //!

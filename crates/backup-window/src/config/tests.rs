@@ -99,6 +99,35 @@ fn what_is_kept_is_read_and_has_defaults() {
 }
 
 #[test]
+fn a_repository_is_in_a_folder_or_on_a_server() {
+    let folder = "path = \"/mnt/nas/restic\"\nmount = \"/mnt/nas\"";
+    let login = "user = \"docker01\"\nserver_password_file = \"/etc/backup-window/server\"";
+    let server = format!("url = \"https://192.0.2.12:8000/docker01\"\n{login}");
+    let config = load(&HOMELAB.replace(folder, &server)).unwrap();
+    let place = &config.repository().unwrap().place;
+    assert_eq!(place.shown(), "https://192.0.2.12:8000/docker01/");
+    assert_eq!(
+        place.folder(),
+        None,
+        "nothing here is left out of the copies for it"
+    );
+    let PlaceSettings::Server(settings) = place else {
+        panic!("{place:?} is no server");
+    };
+    assert_eq!(settings.login.as_ref().unwrap().0, "docker01");
+
+    let with = |keys: &str| complaint(folder, keys);
+    insta::assert_snapshot!(with(""), @"homelab.toml:9: expected path and mount (a folder of a mounted NAS), or url (a REST server)");
+    insta::assert_snapshot!(with("path = \"/mnt/nas/restic\""), @"homelab.toml:9: expected path and mount (a folder of a mounted NAS), or url (a REST server)");
+    insta::assert_snapshot!(with(&format!("{folder}\nurl = \"https://192.0.2.12/\"")), @"homelab.toml:9: url is given together with path or mount: a repository is either on a server or in a folder; remove the other");
+    insta::assert_snapshot!(with(&format!("{folder}\n{login}")), @"homelab.toml:9: user is given, which is for a server, and path, which is a folder: remove user, or give url in place of path and mount");
+    insta::assert_snapshot!(with("url = \"https://192.0.2.12/\"\nuser = \"docker01\""), @"homelab.toml:9: user is given without server_password_file: expected both, or neither");
+    insta::assert_snapshot!(with("url = \"https://docker01:secret@192.0.2.12/\""), @"homelab.toml:9: url: the URL holds a user or a password, which would appear in logs: give the user and a file with the password apart from it");
+    insta::assert_snapshot!(with("url = \"http://192.0.2.12:8000/\""), @"homelab.toml:9: url: http sends the server's password in clear: expected https, or http to this machine itself (127.0.0.1, ::1 or localhost)");
+    insta::assert_snapshot!(with("url = \"sftp://192.0.2.12/\""), @"homelab.toml:9: url: this is the address of no REST server: expected https://HOST:PORT/PATH/");
+}
+
+#[test]
 fn what_is_copied_against_the_rules_is_read() {
     let text = "[docker]\ninclude = [\"volume:nfs_data\", \"bind:/etc/ssl/../letsencrypt/\"]\n";
     let config = load(text).unwrap();
