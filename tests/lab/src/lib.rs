@@ -28,5 +28,6 @@ pub mod sleeping_host;
 pub mod ssh_server;
 mod ssh_stand_in;
 mod sshd;
+mod tls;
 pub mod truenas;
 pub mod window;

@@ -34,15 +34,18 @@ mod query;
 mod replication;
 mod resource;
 mod service;
-mod tls;
 mod world;
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use url::Url;
+
+use crate::tls;
 
 pub use control::Control;
 pub use http::{KeySeen, RequestSeen};
@@ -69,7 +72,7 @@ pub enum SimulatorError {
     #[error("make the certificate of a simulated TrueNAS")]
     Certificate {
         /// Why not.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: io::Error,
     },
 }
 
@@ -99,12 +102,19 @@ impl Simulator {
     /// # Errors
     /// If its address cannot be had.
     pub async fn boot(control: Control, address: SocketAddr) -> Result<Self, SimulatorError> {
-        let (listener, address) = tls::bind(address).await?;
+        let bound: io::Result<_> = async {
+            let listener = TcpListener::bind(address).await?;
+            let address = listener.local_addr()?;
+            Ok((listener, address))
+        }
+        .await;
+        let (listener, address) =
+            bound.map_err(|source| SimulatorError::Bind { address, source })?;
         control.switched_on();
         let server = tokio::spawn(tls::serve(
             listener,
-            control.identity(),
-            http::router(control.clone()),
+            Some(control.identity()),
+            TowerToHyperService::new(http::router(control.clone())),
         ));
         let ticker = tokio::spawn({
             let control = control.clone();

@@ -159,6 +159,8 @@ fn a_real_engine_keeps_the_contract() {
             let (project, fixture) = contract_project(&lab.dir).unwrap();
             lab.docker.compose_up(&project).await.unwrap();
             let engine = lab.engine().await;
+            let definition = conformance::definition_of_obedient(&engine, &fixture).await;
+            conformance::makes_and_clears(&engine, &definition).await;
             conformance::all(&engine, &fixture).await;
         });
     });

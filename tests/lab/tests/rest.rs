@@ -316,3 +316,32 @@ fn who_is_not_let_in_is_told_so() {
         assert!(matches!(error, StoreError::WrongPassword { .. }), "{error}");
     });
 }
+
+#[test]
+fn only_a_server_whose_certificate_is_vouched_for_is_spoken_to() {
+    isolated(|| {
+        let lab = Lab::new();
+        let folder = lab.path("repository");
+        let server = lab
+            .runtime
+            .block_on(RestServer::start_with_tls(&folder, Some(LOGIN)))
+            .unwrap();
+        let place = || {
+            let place = Server::new(&server.url()).unwrap();
+            let place = place.login(LOGIN.0, LOGIN.1.into());
+            place.patience(Duration::from_millis(100))
+        };
+        let password = password();
+        let init = |place| {
+            let init = RusticStore::init(place, &password, InitOptions::default());
+            lab.runtime.block_on(init)
+        };
+        let error = init(place()).unwrap_err();
+        let why = std::error::Error::source(&error).map(ToString::to_string);
+        let said = why.unwrap_or_default();
+        assert!(said.contains("certificate"), "{error}: {said}");
+        assert_eq!(server.seen(), [], "it has seen no password");
+
+        init(place().trusting(server.certificate().unwrap())).unwrap();
+    });
+}

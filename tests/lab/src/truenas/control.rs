@@ -12,8 +12,8 @@ use super::clock::NasClock;
 use super::http::{Fault, KeySeen, RequestSeen};
 use super::options::SimulatorOptions;
 use super::replication::Replication;
-use super::tls::Identity;
 use super::world::{Scrub, SimSnapshot, World};
+use crate::tls::Identity;
 
 type Reachable = Arc<dyn Fn() -> bool + Send + Sync>;
 
@@ -54,7 +54,8 @@ impl Control {
     /// If its certificate cannot be made.
     pub fn new(options: SimulatorOptions) -> Result<Self, SimulatorError> {
         let nas = Nas {
-            identity: Identity::new(&options.hostname, options.address.ip())?,
+            identity: Identity::new(&options.hostname, options.address.ip())
+                .map_err(|source| SimulatorError::Certificate { source })?,
             clock: NasClock::ahead_by(options.clock_ahead),
             world: Mutex::new(World::new(options)),
             other: Mutex::default(),
