@@ -11,14 +11,14 @@ use crate::{InvalidExcludePattern, InvalidSnapshotPath, SnapshotId, SnapshotPath
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The folder holds no repository.
+    /// The folder or server holds no repository.
     #[error(
         "open the repository {}: there is none (no file named \"config\"); \
-         is the NAS mounted, and was the repository initialised?",
+         was it initialised, and is its NAS there?",
         path.display()
     )]
     NoRepository {
-        /// The folder that was to hold the repository.
+        /// The folder, or address, that was to hold the repository.
         path: PathBuf,
     },
 

@@ -91,7 +91,7 @@ fn a_night_goes_to_a_server_and_comes_back() {
         let early = host.run("docker-backup", &["run", "--now"]);
         println!("{}{}", early.out, early.err);
         assert_ne!(early.code, Some(0));
-        assert!(early.err.contains("docker-backup init"), "{}", early.err);
+        assert!(early.out.contains("initialised"), "{}", early.out);
         assert!(!host.journal().exists());
 
         host.run("docker-backup", &["init"]).expect_code(0);
