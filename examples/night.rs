@@ -72,7 +72,8 @@ async fn show_a_night(isolation: &Isolation) -> Result<Exit> {
     let repository = config.repository()?;
     let password = generate_password()?;
     write_password_file(repository.password_file.path(), &password)?;
-    RusticStore::init(&repository.path, &password, InitOptions::default()).await?;
+    let place = setup::repository_place(&config)?;
+    RusticStore::init(place, &password, InitOptions::default()).await?;
 
     println!("Running the night, with the configuration of examples/homelab.toml …\n");
     let report = run_the_night(&lab, &config).await?;
@@ -126,7 +127,12 @@ async fn run_the_night(lab: &Homelab, config: &Config) -> Result<NightReport> {
 async fn restore_and_compare(lab: &Homelab, config: &Config, folder: &Path) -> Result<bool> {
     let repository = config.repository()?;
     let password = config.read_secret(&repository.password_file)?;
-    let store = RusticStore::open(&repository.path, &password, Default::default()).await?;
+    let store = RusticStore::open(
+        setup::repository_place(config)?,
+        &password,
+        Default::default(),
+    )
+    .await?;
     let stack = &lab.stacks()[0];
     let snapshots = store.snapshots().await?;
     let Some(snapshot) = snapshots
@@ -177,7 +183,7 @@ impl DockerHost for MemoryHost {
         Ok(self.engine.clone())
     }
 
-    fn check_mount(&self) -> std::result::Result<Mounted, NotMounted> {
+    fn check_mount(&self) -> std::result::Result<Option<Mounted>, NotMounted> {
         self.configured.check_mount()
     }
 

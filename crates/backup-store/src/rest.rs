@@ -77,7 +77,7 @@ impl Files for Remote {
     }
 
     fn name(&self, kind: FileType, id: &Id) -> String {
-        self.connection.address(&place(kind, id)).to_string()
+        self.connection.address(&place(kind, id))
     }
 
     fn has_config(&self) -> Result<bool, FileError> {

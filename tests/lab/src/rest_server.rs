@@ -17,7 +17,7 @@ use axum::body::{Body, to_bytes};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, AUTHORIZATION, RANGE};
+use hyper::header::{ACCEPT, AUTHORIZATION, HeaderValue, RANGE};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use tokio::net::TcpListener;
@@ -200,10 +200,7 @@ async fn answer(house: Arc<House>, request: Request<Incoming>) -> io::Result<Res
         Reply::After(time) => tokio::time::sleep(time).await,
     }
     let (head, body) = request.into_parts();
-    let authorization = head
-        .headers
-        .get(AUTHORIZATION)
-        .map(|value| value.as_bytes());
+    let authorization = head.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
     let expected = house.authorization.as_deref().map(str::as_bytes);
     if expected.is_some() && authorization != expected {
         return Ok(empty(StatusCode::UNAUTHORIZED));

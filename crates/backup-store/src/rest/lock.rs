@@ -19,7 +19,7 @@ use std::{
 
 use jiff::Timestamp;
 use reqwest::Method;
-use rustic_core::repofile::MasterKey;
+use rustic_core::{Id, repofile::MasterKey};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::task::JoinHandle;
@@ -215,11 +215,8 @@ impl Held {
         let failed = |error| self.connection.failed("write a lock to", "locks/", error);
         let text = serde_json::to_vec(&note).map_err(|error| failed(error.into()))?;
         let sealed = seal::seal(&self.key.0, &text).map_err(failed)?;
-        let name: String = Sha256::digest(&sealed)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let place = format!("locks/{name}");
+        let id = Id::new(Sha256::digest(&sealed).into());
+        let place = format!("locks/{}", id.to_hex().as_str());
         write(&self.connection, &place, sealed.into())?;
         let before = std::mem::replace(&mut *locked(&self.place), place);
         if !before.is_empty() {

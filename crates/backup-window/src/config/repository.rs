@@ -45,7 +45,7 @@ pub enum PlaceSettings {
         mount: PathBuf,
     },
     /// On a server that speaks restic's REST protocol.
-    Server(ServerSettings),
+    Server(Box<ServerSettings>),
 }
 
 /// A REST server, and how it lets this machine in.
@@ -127,12 +127,12 @@ impl TryFrom<WrittenRepository> for RepositorySettings {
                 }
                 PlaceSettings::Folder { path, mount }
             }
-            (None, None, Some(url)) => PlaceSettings::Server(ServerSettings {
+            (None, None, Some(url)) => PlaceSettings::Server(Box::new(ServerSettings {
                 server: RestServer::new(&url).map_err(|error| format!("url: {error}"))?,
                 login: login(written.user, written.server_password_file)?,
                 ca_file: written.ca_file,
-            }),
-            (None, None, None) | (Some(_), None, None) | (None, Some(_), None) => {
+            })),
+            (None, None | Some(_), None) | (Some(_), None, None) => {
                 return Err(
                     "expected path and mount (a folder of a mounted NAS), or url (a REST server)"
                         .to_owned(),

@@ -59,7 +59,7 @@ impl Wanted<'_> {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
             // Not there yet: it is being written.
-            if !name.ends_with(".part") {
+            if !name.contains('.') {
                 entries.push(json!({ "name": name, "size": entry.metadata()?.len() }));
             }
         }
