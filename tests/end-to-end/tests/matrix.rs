@@ -29,13 +29,20 @@ const SOON: Duration = Duration::from_secs(5);
 /// How long a run may take: far longer than any does.
 const RUN_DEADLINE: Duration = Duration::from_mins(2);
 
-/// The name of the step at which a copy begins.
-const COPY: &str = "the copy";
-
 /// What a copy has to read, so that it lasts; it takes no room on any disk.
 const SPARSE_FILE_BYTES: u64 = 1 << 29;
 
 type States = BTreeMap<String, String>;
+
+/// Where in a run something happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// At the request of this number that changes something.
+    Change(usize),
+    /// When the first copy begins. It has no number among the changes: a copy that has nothing to do
+    /// may be over before the engine is asked for its events.
+    Copy,
+}
 
 /// What happens at a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,21 +62,18 @@ enum Fault {
 /// What the proxy is to do.
 #[derive(Debug, Default)]
 struct Trap {
-    /// The steps that were seen since it was set.
+    /// The changes that were asked for since it was set.
     seen: Vec<String>,
-    /// At which of them something happens, and what.
-    set: Option<(usize, Fault)>,
+    /// Where something happens, and what.
+    set: Option<(Step, Fault)>,
     /// The run.
     run: Option<Pid>,
     /// When it happened.
     sprung: Option<Instant>,
 }
 
-/// The name of the step that a request is, if it is one.
-fn step(request: &Request) -> Option<String> {
-    if request.matches("GET", "/events") {
-        return Some(COPY.to_owned());
-    }
+/// What a request changes, if it does.
+fn change(request: &Request) -> Option<String> {
     let verb = ["stop", "start", "pause", "unpause"]
         .into_iter()
         .find(|verb| request.matches("POST", &format!("/containers/{{id}}/{verb}")))?;
@@ -77,17 +81,20 @@ fn step(request: &Request) -> Option<String> {
 }
 
 fn at_step(trap: &Mutex<Trap>, request: &Request) -> Action {
-    let Some(step) = step(request) else {
-        return Action::Forward;
-    };
     let mut trap = trap.lock().unwrap();
-    let number = trap.seen.len();
-    let is_copy = step == COPY;
-    trap.seen.push(step);
-    let due = trap.set.filter(|(at, _)| *at == number);
-    let (Some((_, fault)), Some(run)) = (due, trap.run) else {
+    let step = if request.matches("GET", "/events") {
+        Step::Copy
+    } else if let Some(change) = change(request) {
+        trap.seen.push(change);
+        Step::Change(trap.seen.len() - 1)
+    } else {
         return Action::Forward;
     };
+    let (Some((_, fault)), Some(run)) = (trap.set.filter(|(at, _)| *at == step), trap.run) else {
+        return Action::Forward;
+    };
+    // Each copy asks for the events, and so does one to which the engine was lost.
+    trap.set = None;
     if fault == Fault::KillAfter {
         // In the proxy's own time: the request must reach the engine before.
         return Action::ForwardThen(Box::pin(async move {
@@ -97,7 +104,7 @@ fn at_step(trap: &Mutex<Trap>, request: &Request) -> Action {
     trap.sprung = Some(Instant::now());
     match fault {
         // The test makes the NAS read-only, and the copy waits for nothing: so it is held up.
-        Fault::Error if is_copy => {
+        Fault::Error if step == Step::Copy => {
             Action::ForwardAfter(Box::pin(tokio::time::sleep(Duration::from_millis(100))))
         }
         Fault::Error => Action::Answer(500, "as the matrix asks for".to_owned()),
@@ -151,8 +158,8 @@ impl Matrix {
         }
     }
 
-    /// The steps of a run to which nothing happens.
-    fn steps(&self) -> Vec<String> {
+    /// The changes of a run to which nothing happens.
+    fn changes(&self) -> Vec<String> {
         let undisturbed = self.host.run("docker-backup", &["run"]);
         undisturbed.expect_code(0);
         assert_eq!(self.host.states().unwrap(), self.before);
@@ -160,8 +167,8 @@ impl Matrix {
     }
 
     /// Has `fault` happen at a step of a run, and checks what is left.
-    fn case(&mut self, at: usize, name: &str, fault: Fault) -> Option<Duration> {
-        let _restless = (name == COPY).then(|| self.prolong_copies());
+    fn case(&mut self, at: Step, fault: Fault, what: &str) -> Option<Duration> {
+        let _restless = (at == Step::Copy).then(|| self.prolong_copies());
         let mut command = self.host.command("docker-backup", &["run"]);
         command.stdout(Stdio::null()).stderr(Stdio::null());
         {
@@ -171,11 +178,10 @@ impl Matrix {
         }
         let mut run = command.process_group(0).spawn().unwrap();
         self.trap.lock().unwrap().run = Some(Pid::from_child(&run));
-        let what = format!("{fault:?} at step {at} ({name})");
         let took = match fault {
-            Fault::Kill | Fault::KillAfter => Some(self.killed(&mut run, &what)),
+            Fault::Kill | Fault::KillAfter => Some(self.killed(&mut run, what)),
             Fault::Error | Fault::Terminate | Fault::EngineRestart => {
-                self.ends_by_itself(&mut run, fault, name == COPY, &what);
+                self.ends_by_itself(&mut run, fault, at == Step::Copy, what);
                 None
             }
         };
@@ -285,8 +291,8 @@ fn at_every_step_whatever_happens_what_ran_runs_again() {
     isolated(|| {
         let mut matrix = Matrix::build();
         assert_eq!(matrix.before.len(), 7, "{:?}", matrix.before);
-        let steps = matrix.steps();
-        println!("the steps: {}", steps.join(", "));
+        let changes = matrix.changes();
+        println!("the changes: {}", changes.join(", "));
         let faults = [
             Fault::Error,
             Fault::Terminate,
@@ -294,13 +300,18 @@ fn at_every_step_whatever_happens_what_ran_runs_again() {
             Fault::KillAfter,
             Fault::EngineRestart,
         ];
+        let changes = changes.iter().enumerate();
+        let steps = changes
+            .map(|(at, verb)| (Step::Change(at), format!("step {at} ({verb})")))
+            .chain([(Step::Copy, "the copy".to_owned())]);
         let (mut cases, mut longest) = (0, Duration::ZERO);
-        for (at, name) in steps.iter().enumerate() {
+        for (at, name) in steps {
             for fault in faults {
-                let took = matrix.case(at, name, fault);
+                let what = format!("{fault:?} at {name}");
+                let took = matrix.case(at, fault, &what);
                 cases += 1;
                 println!(
-                    "{fault:?} at step {at} ({name}): as before{}",
+                    "{what}: as before{}",
                     took.map_or(String::new(), |took| format!(
                         " after {} ms",
                         took.as_millis()
