@@ -3,44 +3,31 @@
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use serde::Serialize;
 
-use crate::{Job, JobId, Pool, ReplicationTask, Snapshot, SnapshotTask, System, TrueNasError};
+use crate::{
+    Alert, Job, JobId, Pool, ReplicationChanges, ReplicationTask, Snapshot, SnapshotQuery,
+    SnapshotTask, System, SystemState, TrueNasError,
+};
 
-/// Which snapshots [`TrueNas::snapshots`] lists.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SnapshotQuery {
-    /// The dataset whose own snapshots are wanted, such as `tank/docker`; not those of its children.
-    pub dataset: String,
-    /// Only snapshots created at this time or later, by the NAS's clock.
-    pub since: Option<Timestamp>,
-}
-
-impl SnapshotQuery {
-    /// All snapshots of `dataset`.
-    #[must_use]
-    pub fn of(dataset: impl Into<String>) -> Self {
-        Self {
-            dataset: dataset.into(),
-            since: None,
-        }
-    }
-
-    /// Only those created at `since` or later.
-    #[must_use]
-    pub fn since(mut self, since: Timestamp) -> Self {
-        self.since = Some(since);
-        self
-    }
+/// How a TrueNAS is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Transport {
+    /// REST v2.0: CORE 13.0 to 25.10.
+    Rest,
+    /// JSON-RPC 2.0 over WebSocket: 25.04 and later.
+    JsonRpc,
 }
 
 /// One TrueNAS.
 ///
 /// # Contract
 /// - Every method asks the NAS anew; nothing is cached.
-/// - Methods without `run` in their name change nothing on the NAS, and may be tried again by the
-///   implementation when the connection fails. Those with `run` are tried once: after an error the
-///   caller has to look whether the task runs.
+/// - Methods without `run` or `shut_down` in their name change nothing on the NAS, and may be tried
+///   again by the implementation when the connection fails. The others are tried once: after an
+///   error the caller has to look what came of it.
 /// - A method returns by the deadline of its implementation ([`TrueNasError::Timeout`] at the
 ///   latest), and may be cancelled by dropping its future.
 /// - All times are by the NAS's clock; compare them with [`System::datetime`], not with the
@@ -51,6 +38,25 @@ impl SnapshotQuery {
 pub trait TrueNas: Debug + Send + Sync + 'static {
     /// The address of the NAS, safe to print.
     fn url(&self) -> String;
+
+    /// The versions of its JSON-RPC API, the oldest first, such as `v25.04.0`; none where it speaks
+    /// REST alone.
+    ///
+    /// # Errors
+    /// See [`TrueNasError`].
+    async fn api_versions(&self) -> Result<Vec<String>, TrueNasError>;
+
+    /// How it is spoken to. It may have to be asked for that.
+    ///
+    /// # Errors
+    /// See [`TrueNasError`].
+    async fn transport(&self) -> Result<Transport, TrueNasError>;
+
+    /// Whether it has started.
+    ///
+    /// # Errors
+    /// See [`TrueNasError`].
+    async fn state(&self) -> Result<SystemState, TrueNasError>;
 
     /// Version, name, clock and uptime.
     ///
@@ -71,7 +77,14 @@ pub trait TrueNas: Debug + Send + Sync + 'static {
     /// See [`TrueNasError`].
     async fn replication_tasks(&self) -> Result<Vec<ReplicationTask>, TrueNasError>;
 
-    /// The snapshots of one dataset, the oldest first. None for a dataset that does not exist.
+    /// The changes of its replication tasks from now on, or `None` where it tells none (over REST)
+    /// and has to be asked again and again.
+    ///
+    /// # Errors
+    /// See [`TrueNasError`].
+    async fn replication_changes(&self) -> Result<Option<ReplicationChanges>, TrueNasError>;
+
+    /// The snapshots that match, the oldest first. None for a dataset that does not exist.
     ///
     /// # Errors
     /// See [`TrueNasError`].
@@ -82,6 +95,12 @@ pub trait TrueNas: Debug + Send + Sync + 'static {
     /// # Errors
     /// See [`TrueNasError`].
     async fn pools(&self) -> Result<Vec<Pool>, TrueNasError>;
+
+    /// The alerts that are active, dismissed ones included.
+    ///
+    /// # Errors
+    /// See [`TrueNasError`].
+    async fn alerts(&self) -> Result<Vec<Alert>, TrueNasError>;
 
     /// Has a snapshot task take its snapshot now. The snapshot is taken soon after, not before
     /// this returns.
@@ -105,4 +124,12 @@ pub trait TrueNas: Debug + Send + Sync + 'static {
     /// # Errors
     /// See [`TrueNasError`].
     async fn job(&self, id: JobId) -> Result<Option<Job>, TrueNasError>;
+
+    /// Switches the NAS off. `reason` is for its log.
+    ///
+    /// That it was told so is no proof that it goes off: watch it.
+    ///
+    /// # Errors
+    /// See [`TrueNasError`].
+    async fn shut_down(&self, reason: &str) -> Result<(), TrueNasError>;
 }

@@ -189,6 +189,48 @@ pub enum TrueNasError {
         /// Where in the JSON document, such as `[0].source_datasets` or `line 1 column 17`.
         at: String,
     },
+    /// A list changes faster than it can be read.
+    #[error("read the whole answer to {request}: the list changes faster than it can be read")]
+    Moving {
+        /// The request.
+        request: String,
+    },
+    /// The API key of this NAS has a user, whose name is not known here.
+    #[error(
+        "log in at {url}: this version of TrueNAS wants the name of the user that the API key belongs to"
+    )]
+    UserMissing {
+        /// The NAS.
+        url: String,
+    },
+    /// The NAS speaks another API than it is asked in, and the key would only be sent in vain.
+    #[error("ask {url}: {reason}")]
+    WrongApi {
+        /// The NAS.
+        url: String,
+        /// What it speaks and what it was asked in.
+        reason: &'static str,
+    },
+    /// The NAS closed the connection on its own account.
+    #[error("finish {request}: the NAS closed the connection: {reason}")]
+    Closed {
+        /// The request.
+        request: String,
+        /// What it said about it.
+        reason: String,
+    },
+    /// The NAS refuses or fails the call for a reason of its own (an error of its method).
+    #[error("finish {request}: the NAS refuses it: {message}")]
+    Call {
+        /// The request.
+        request: String,
+        /// The name of its error number, such as `EBUSY`.
+        errname: String,
+        /// What the NAS said.
+        message: String,
+        /// Where in TrueNAS it failed. Only `{:?}` shows it.
+        traceback: Option<Traceback>,
+    },
     /// The answer is longer than any that makes sense.
     #[error("read the answer to {request}: it is longer than {limit_bytes} bytes")]
     TooLong {
@@ -230,20 +272,24 @@ impl TrueNasError {
             | Self::InvalidUrl { .. }
             | Self::InvalidKey { .. }
             | Self::TrustFile { .. }
-            | Self::Setup { .. } => ErrorKind::Usage,
+            | Self::Setup { .. }
+            | Self::UserMissing { .. }
+            | Self::WrongApi { .. } => ErrorKind::Usage,
             Self::CertificateMismatch { .. } | Self::Tls { .. } | Self::Redirect { .. } => {
                 ErrorKind::Untrusted
             }
-            Self::Connect { .. } | Self::Broken { .. } | Self::Timeout { .. } => {
-                ErrorKind::Unreachable
-            }
+            Self::Connect { .. }
+            | Self::Broken { .. }
+            | Self::Closed { .. }
+            | Self::Timeout { .. } => ErrorKind::Unreachable,
             Self::Unauthorized { .. } | Self::Forbidden { .. } => ErrorKind::Denied,
             Self::NotFound { .. } => ErrorKind::NotFound,
-            Self::Validation { .. } => ErrorKind::Refused,
+            Self::Validation { .. } | Self::Call { .. } => ErrorKind::Refused,
             Self::Server { .. } => ErrorKind::Server,
-            Self::Status { .. } | Self::Shape { .. } | Self::TooLong { .. } => {
-                ErrorKind::Unintelligible
-            }
+            Self::Status { .. }
+            | Self::Shape { .. }
+            | Self::Moving { .. }
+            | Self::TooLong { .. } => ErrorKind::Unintelligible,
         }
     }
 
@@ -255,6 +301,8 @@ impl TrueNasError {
             Self::Connect { .. } | Self::Broken { .. } => true,
             Self::Server { status, .. } => matches!(status, 502 | 503),
             Self::Status { status, .. } => *status == 429,
+            // Too many calls or logins at once: TrueNAS says EBUSY, and means for a moment.
+            Self::Call { errname, .. } => errname == "EBUSY",
             _ => false,
         }
     }

@@ -14,7 +14,7 @@
 //! use jiff::Timestamp;
 //! use secrecy::SecretString;
 //! use truenas_client::{
-//!     CertificateFingerprint, RestClient, RestOptions, SnapshotQuery, TrueNas, TrueNasError, Trust,
+//!     CertificateFingerprint, RestClient, NasOptions, SnapshotQuery, TrueNas, TrueNasError, Trust,
 //!     Verdict, VerdictInput, judge,
 //! };
 //!
@@ -25,7 +25,7 @@
 //!     pin: CertificateFingerprint,
 //! ) -> Result<bool, TrueNasError> {
 //!     let url = url::Url::parse("https://192.168.0.10").expect("a literal address parses");
-//!     let nas = RestClient::new(RestOptions::new(url, api_key, Trust::Certificate(pin)))?;
+//!     let nas = RestClient::new(NasOptions::new(url, api_key, Trust::Certificate(pin)))?;
 //!
 //!     let tasks = nas.replication_tasks().await?;
 //!     let task = tasks.iter().find(|task| task.name == "docker to backup");
@@ -50,27 +50,46 @@
 //! # Features
 //! - `mock`: exports `MockTrueNas`, a [`mockall`](https://docs.rs/mockall) mock of [`TrueNas`].
 
+mod address;
 mod api;
+mod cause;
+mod changes;
+mod differences;
 mod error;
+mod evidence;
 mod fingerprint;
 mod model;
+mod naming_schema;
+mod options;
+mod paging;
+mod query;
 mod rest;
+mod retry;
+mod tls;
 mod verdict;
 mod version;
 mod wire;
 
 #[cfg(feature = "mock")]
 pub use api::MockTrueNas;
-pub use api::{SnapshotQuery, TrueNas};
+pub use api::{Transport, TrueNas};
+pub use changes::ReplicationChanges;
 pub use error::{ErrorKind, FieldError, Traceback, TrueNasError};
+pub use evidence::{DatasetEvidence, EvidenceRequest, Finding, RecognisedBy};
 pub use fingerprint::{CertificateFingerprint, ParseFingerprintError};
+pub use model::alert::{Alert, AlertLevel};
 pub use model::job::{Job, JobId, JobState};
 pub use model::pool::{Pool, Scan, ScanFunction, ScanState};
-pub use model::replication::{Direction, ReplicationTask, RunningSince, Transport};
+pub use model::replication::{Direction, ReplicationTask, ReplicationTransport, RunningSince};
+pub use model::schedule::Schedule;
 pub use model::snapshot::{ParseSnapshotNameError, Snapshot, SnapshotName};
-pub use model::snapshot_task::{Schedule, SnapshotTask};
-pub use model::system::System;
+pub use model::snapshot_task::SnapshotTask;
+pub use model::system::{System, SystemState};
 pub use model::task_state::{Progress, TaskState};
-pub use rest::{RestClient, RestOptions, Timeouts, Trust, fetch_certificate};
+pub use naming_schema::{NamedTime, NamingSchema};
+pub use options::{NasOptions, Timeouts, Trust};
+pub use query::SnapshotQuery;
+pub use rest::RestClient;
+pub use tls::fetch_certificate;
 pub use verdict::{Judgement, Verdict, VerdictInput, judge};
 pub use version::{Edition, Version};

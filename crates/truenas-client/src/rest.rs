@@ -1,95 +1,24 @@
-//! REST v2.0, as TrueNAS CORE 13.0 to SCALE 24.10 speak it.
+//! REST v2.0, as TrueNAS CORE 13.0 to 25.10 speak it.
 
 mod answer;
-mod cause;
 mod route;
-mod tls;
-mod transport;
-
-use std::path::PathBuf;
-use std::time::Duration;
+pub(crate) mod transport;
 
 use async_trait::async_trait;
-use secrecy::SecretString;
 use serde::de::DeserializeOwned;
-use url::Url;
+use tokio::sync::OnceCell;
 
+use crate::differences::Differences;
+use crate::paging::{Pages, Turn};
 use crate::wire::{
-    WireJob, WirePool, WireReplicationTask, WireSnapshot, WireSnapshotTask, WireSystem,
+    WireAlert, WireJob, WirePool, WireReplicationTask, WireSnapshot, WireSnapshotTask, WireSystem,
 };
 use crate::{
-    CertificateFingerprint, Job, JobId, Pool, ReplicationTask, Snapshot, SnapshotQuery,
-    SnapshotTask, System, TrueNas, TrueNasError,
+    Alert, Job, JobId, NasOptions, Pool, ReplicationChanges, ReplicationTask, Snapshot,
+    SnapshotQuery, SnapshotTask, System, SystemState, Transport, TrueNas, TrueNasError, Version,
 };
 use route::Route;
-pub use tls::fetch_certificate;
 use transport::Connection;
-
-/// Which certificate of a NAS is believed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Trust {
-    /// Exactly this one: what a self-signed certificate, as every TrueNAS has at first, calls for.
-    ///
-    /// The fingerprint takes the place of name, issuer and expiry, which are not looked at: they
-    /// say who vouches for a certificate and for how long, and here nobody else does. That the NAS
-    /// holds the key of the certificate is verified as always.
-    Certificate(CertificateFingerprint),
-    /// Those signed by a certificate in this PEM file, for the name in the URL.
-    CaFile(PathBuf),
-    /// Those signed by an authority that this machine trusts, for the name in the URL.
-    PublicRoots,
-}
-
-/// How long things may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
-    /// To connect once.
-    pub connect: Duration,
-    /// For one try of a request, connecting included.
-    pub request: Duration,
-    /// For a request with all its tries and the pauses between them.
-    pub total: Duration,
-}
-
-impl Default for Timeouts {
-    /// 10 seconds to connect, 30 for a try, and a minute in all.
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(10),
-            request: Duration::from_secs(30),
-            total: Duration::from_mins(1),
-        }
-    }
-}
-
-/// How a NAS is reached.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct RestOptions {
-    /// Its address: `https://HOST` or `https://HOST:PORT`. The addresses of its web page (`…/ui/`)
-    /// and of its API will do.
-    pub url: Url,
-    /// The key, made under *API Keys* on the NAS. White space around it is not part of it.
-    pub api_key: SecretString,
-    /// Which certificate is believed.
-    pub trust: Trust,
-    /// How long things may take.
-    pub timeouts: Timeouts,
-}
-
-impl RestOptions {
-    /// With the usual timeouts.
-    #[must_use]
-    pub fn new(url: Url, api_key: SecretString, trust: Trust) -> Self {
-        Self {
-            url,
-            api_key,
-            trust,
-            timeouts: Timeouts::default(),
-        }
-    }
-}
 
 /// A TrueNAS behind REST v2.0.
 ///
@@ -101,6 +30,8 @@ impl RestOptions {
 #[derive(Debug)]
 pub struct RestClient {
     connection: Connection,
+    /// Asked for once: versions differ in where things are.
+    version: OnceCell<Version>,
 }
 
 impl RestClient {
@@ -110,12 +41,23 @@ impl RestClient {
     /// [`TrueNasError::NotHttps`] and [`TrueNasError::InvalidUrl`] for the address,
     /// [`TrueNasError::InvalidKey`] for the key, [`TrueNasError::TrustFile`] for the certificates
     /// to trust, [`TrueNasError::Setup`] if this machine cannot do TLS with them.
-    pub fn new(options: RestOptions) -> Result<Self, TrueNasError> {
+    pub fn new(options: NasOptions) -> Result<Self, TrueNasError> {
         let connection = Connection::new(options)?;
-        Ok(Self { connection })
+        Ok(Self {
+            connection,
+            version: OnceCell::new(),
+        })
     }
 
-    async fn list<W, T>(&self, route: Route<'_>) -> Result<Vec<T>, TrueNasError>
+    async fn differences(&self) -> Result<Differences, TrueNasError> {
+        let ask = || async {
+            let version: String = self.connection.get(&Route::SystemVersion).await?;
+            Ok(Version::parse(&version))
+        };
+        Ok(Differences::of(self.version.get_or_try_init(ask).await?))
+    }
+
+    async fn list<W, T>(&self, route: &Route<'_>) -> Result<Vec<T>, TrueNasError>
     where
         W: DeserializeOwned,
         T: From<W>,
@@ -128,60 +70,103 @@ impl RestClient {
 #[async_trait]
 impl TrueNas for RestClient {
     fn url(&self) -> String {
-        self.connection.url().to_owned()
+        self.connection.address().to_string()
+    }
+
+    async fn api_versions(&self) -> Result<Vec<String>, TrueNasError> {
+        self.connection.api_versions().await
+    }
+
+    async fn transport(&self) -> Result<Transport, TrueNasError> {
+        Ok(Transport::Rest)
+    }
+
+    async fn state(&self) -> Result<SystemState, TrueNasError> {
+        let word = self.connection.get(&Route::SystemState).await?;
+        Ok(SystemState::parse(word))
     }
 
     async fn system(&self) -> Result<System, TrueNasError> {
-        let info: WireSystem = self.connection.get(Route::SystemInfo).await?;
-        let boot_id = match self.connection.get(Route::SystemBootId).await {
-            Ok(boot_id) => Some(boot_id),
-            // Not every version has it, and it is no more than a help.
-            Err(TrueNasError::NotFound { .. } | TrueNasError::Forbidden { .. }) => None,
-            Err(error) => return Err(error),
+        let boot_id = async {
+            match self.connection.get(&Route::SystemBootId).await {
+                Ok(boot_id) => Ok(Some(boot_id)),
+                // Not every version has it, and it is no more than a help.
+                Err(TrueNasError::NotFound { .. } | TrueNasError::Forbidden { .. }) => Ok(None),
+                Err(error) => Err(error),
+            }
         };
-        Ok(info.with_boot_id(boot_id))
+        let info = self.connection.get::<WireSystem>(&Route::SystemInfo);
+        let (info, boot_id) = tokio::try_join!(info, boot_id)?;
+        let system = info.with_boot_id(boot_id);
+        // A second value would be the same.
+        let _ = self.version.set(system.version.clone());
+        Ok(system)
     }
 
     async fn snapshot_tasks(&self) -> Result<Vec<SnapshotTask>, TrueNasError> {
-        self.list::<WireSnapshotTask, _>(Route::SnapshotTasks).await
-    }
-
-    async fn replication_tasks(&self) -> Result<Vec<ReplicationTask>, TrueNasError> {
-        self.list::<WireReplicationTask, _>(Route::ReplicationTasks)
+        self.list::<WireSnapshotTask, _>(&Route::SnapshotTasks)
             .await
     }
 
+    async fn replication_tasks(&self) -> Result<Vec<ReplicationTask>, TrueNasError> {
+        self.list::<WireReplicationTask, _>(&Route::ReplicationTasks)
+            .await
+    }
+
+    async fn replication_changes(&self) -> Result<Option<ReplicationChanges>, TrueNasError> {
+        Ok(None)
+    }
+
     async fn snapshots(&self, query: &SnapshotQuery) -> Result<Vec<Snapshot>, TrueNasError> {
-        let route = Route::Snapshots {
-            dataset: &query.dataset,
-        };
-        let mut wire: Vec<WireSnapshot> = self.connection.get(route).await?;
-        wire.sort_by_key(WireSnapshot::age);
-        let snapshots = wire.into_iter().map(Snapshot::from);
-        // The dataset is asked for again here, so that a NAS that reads the query in another way
-        // cannot pass the snapshots of one dataset off as those of another.
-        let wanted = snapshots.filter(|snapshot| {
-            snapshot.dataset == query.dataset
-                && query.since.is_none_or(|since| snapshot.created >= since)
-        });
-        Ok(wanted.collect())
+        let differences = self.differences().await?;
+        let mut pages = Pages::of(differences.page_entries());
+        loop {
+            let route = Route::Snapshots {
+                query,
+                page: pages.page(),
+                differences,
+            };
+            let entries: Vec<WireSnapshot> = self.connection.get(&route).await?;
+            match WireSnapshot::turn(&mut pages, entries, query) {
+                Turn::Next(_) => {}
+                Turn::Done => return Ok(WireSnapshot::in_order(pages)),
+                Turn::GiveUp => {
+                    return Err(TrueNasError::Moving {
+                        request: format!("GET {}", route.url(self.connection.address())),
+                    });
+                }
+            }
+        }
     }
 
     async fn pools(&self) -> Result<Vec<Pool>, TrueNasError> {
-        self.list::<WirePool, _>(Route::Pools).await
+        self.list::<WirePool, _>(&Route::Pools).await
+    }
+
+    async fn alerts(&self) -> Result<Vec<Alert>, TrueNasError> {
+        self.list::<WireAlert, _>(&Route::Alerts).await
     }
 
     async fn run_snapshot_task(&self, id: i64) -> Result<(), TrueNasError> {
-        let _: serde::de::IgnoredAny = self.connection.post(Route::RunSnapshotTask { id }).await?;
+        let route = Route::RunSnapshotTask { id };
+        let _: serde::de::IgnoredAny = self.connection.post(&route, None).await?;
         Ok(())
     }
 
     async fn run_replication_task(&self, id: i64) -> Result<JobId, TrueNasError> {
-        self.connection.post(Route::RunReplicationTask { id }).await
+        let (path, body) = self.differences().await?.run_replication(id);
+        let route = Route::RunReplicationTask { path };
+        self.connection.post(&route, body.as_ref()).await
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>, TrueNasError> {
-        let jobs: Vec<Job> = self.list::<WireJob, _>(Route::Job { id }).await?;
+        let jobs: Vec<Job> = self.list::<WireJob, _>(&Route::Job { id }).await?;
         Ok(jobs.into_iter().find(|job| job.id == id))
+    }
+
+    async fn shut_down(&self, reason: &str) -> Result<(), TrueNasError> {
+        let body = self.differences().await?.shutdown_body(reason);
+        let _: serde::de::IgnoredAny = self.connection.post(&Route::Shutdown, Some(&body)).await?;
+        Ok(())
     }
 }

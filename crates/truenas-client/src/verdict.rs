@@ -12,10 +12,11 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::model::replication::is_within;
-use crate::{Progress, ReplicationTask, RunningSince, Snapshot, SnapshotName, TaskState};
+use crate::{NamedTime, Progress, ReplicationTask, RunningSince, Snapshot, SnapshotName, TaskState};
 
 /// What a replication task is judged by, next to its own state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +25,26 @@ pub struct VerdictInput {
     pub since: Timestamp,
     /// Snapshots of the source dataset in question, as
     /// [`TrueNas::snapshots`](crate::TrueNas::snapshots) on the sending NAS lists them: at least
-    /// those created at `since` or later.
+    /// those created at `since` or later. With them, the creation time that ZFS gives decides.
     pub source_snapshots: Vec<Snapshot>,
+    /// The time zone in which the sending NAS names snapshots ([`System::time_zone`]). With it,
+    /// the time in the name of a snapshot that is not among `source_snapshots` decides.
+    ///
+    /// [`System::time_zone`]: crate::System::time_zone
+    pub time_zone: Option<TimeZone>,
+}
+
+impl VerdictInput {
+    /// Nothing but the time. What was sent is then known by the names that `time_zone` and
+    /// `source_snapshots` explain.
+    #[must_use]
+    pub fn since(since: Timestamp) -> Self {
+        Self {
+            since,
+            source_snapshots: Vec::new(),
+            time_zone: None,
+        }
+    }
 }
 
 /// A verdict and what led to it.
@@ -45,7 +64,9 @@ pub enum Verdict {
     /// A snapshot that is young enough was sent, without warnings.
     Fresh {
         /// That snapshot, on the source.
-        snapshot: Snapshot,
+        snapshot: SnapshotName,
+        /// When it was created, or the time in its name, if nothing else is known of it.
+        created: Timestamp,
     },
     /// It runs.
     Running {
@@ -120,7 +141,7 @@ impl Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Fresh { snapshot } => write!(f, "fresh: {} has been sent", snapshot.full_name()),
+            Self::Fresh { snapshot, .. } => write!(f, "fresh: {snapshot} has been sent"),
             Self::Running { progress } => {
                 f.write_str("running")?;
                 match progress
@@ -250,23 +271,32 @@ fn finished(
         reasons.push("it names no snapshot that it has sent".to_owned());
         return Verdict::NothingSent;
     };
-    let Some(snapshot) = original(task, last, &evidence.source_snapshots) else {
-        // Most likely it is older than the ones that were listed, but that is not known.
-        let why = format!(
-            "{last}, which it sent last, is not among the source's snapshots since {since}"
-        );
-        return Verdict::Unknown { why };
+    let created = match time_of(task, last, evidence) {
+        Known::Exactly(created) => created,
+        Known::ByName(NamedTime { earliest, latest }) if earliest < since && latest >= since => {
+            let why = format!(
+                "the name of {last}, which it sent last, stands for {earliest} and for {latest}, \
+                 because clocks were set back in between"
+            );
+            return Verdict::Unknown { why };
+        }
+        Known::ByName(NamedTime { earliest, .. }) => earliest,
+        Known::Not => {
+            // Most likely it is older than the ones that were listed, but that is not known.
+            let why = format!(
+                "{last}, which it sent last, is not among the source's snapshots since {since}"
+            );
+            return Verdict::Unknown { why };
+        }
     };
-    if snapshot.created < since {
+    if created < since {
         reasons.push(format!(
-            "the last snapshot that it sent, {last}, is from {}",
-            snapshot.created
+            "the last snapshot that it sent, {last}, is from {created}"
         ));
         return Verdict::NothingSent;
     }
     reasons.push(format!(
-        "{last}, which it sent last, was created at {}",
-        snapshot.created
+        "{last}, which it sent last, was created at {created}"
     ));
     if task.source_datasets.len() > 1 {
         reasons.push(
@@ -275,13 +305,34 @@ fn finished(
     }
     if warnings.is_empty() {
         Verdict::Fresh {
-            snapshot: snapshot.clone(),
+            snapshot: last.clone(),
+            created,
         }
     } else {
         Verdict::Degraded {
             warnings: warnings.to_vec(),
         }
     }
+}
+
+/// What is known of the age of a snapshot.
+enum Known {
+    /// ZFS says when it was created.
+    Exactly(Timestamp),
+    /// Its name says when it was planned. It was created then or shortly after.
+    ByName(NamedTime),
+    Not,
+}
+
+fn time_of(task: &ReplicationTask, last: &SnapshotName, evidence: &VerdictInput) -> Known {
+    if let Some(snapshot) = original(task, last, &evidence.source_snapshots) {
+        return Known::Exactly(snapshot.created);
+    }
+    let by_name = evidence
+        .time_zone
+        .as_ref()
+        .and_then(|time_zone| task.time_of(&last.name, time_zone));
+    by_name.map_or(Known::Not, Known::ByName)
 }
 
 /// The snapshot on the source that the task sent last.

@@ -5,6 +5,7 @@
 //! a guess about the very thing in question. The exceptions are the task states, which are read
 //! leniently and may be [`TaskState::Unknown`](crate::TaskState::Unknown).
 
+mod alert;
 mod job;
 mod pool;
 mod replication;
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 
+pub(crate) use alert::WireAlert;
 pub(crate) use job::WireJob;
 pub(crate) use pool::WirePool;
 pub(crate) use replication::WireReplicationTask;

@@ -85,6 +85,22 @@ fn one_of_each() -> Vec<TrueNasError> {
             what: "missing field `id`".to_owned(),
             at: "[0]".to_owned(),
         },
+        TrueNasError::Moving { request: request() },
+        TrueNasError::UserMissing { url: url() },
+        TrueNasError::WrongApi {
+            url: url(),
+            reason: "it speaks another",
+        },
+        TrueNasError::Closed {
+            request: request(),
+            reason: "policy violation".to_owned(),
+        },
+        TrueNasError::Call {
+            request: request(),
+            errname: "EBUSY".to_owned(),
+            message: "Rate Limit Exceeded".to_owned(),
+            traceback: None,
+        },
         TrueNasError::TooLong {
             request: request(),
             limit_bytes: 10,

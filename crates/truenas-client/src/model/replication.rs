@@ -1,11 +1,14 @@
 //! Replication tasks.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::job::{Job, JobState};
+use super::schedule::Schedule;
 use super::snapshot::SnapshotName;
 use super::task_state::TaskState;
+use crate::{NamedTime, NamingSchema};
 
 /// A replication task, on the NAS that runs it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -18,7 +21,7 @@ pub struct ReplicationTask {
     /// Whether this NAS sends or fetches.
     pub direction: Direction,
     /// How the data travels.
-    pub transport: Transport,
+    pub transport: ReplicationTransport,
     /// What is replicated: datasets of the sending NAS.
     pub source_datasets: Vec<String>,
     /// Where to: a dataset of the receiving NAS. See [`ReplicationTask::target_of`].
@@ -33,8 +36,11 @@ pub struct ReplicationTask {
     pub enabled: bool,
     /// The snapshot tasks that it is bound to, by their number.
     pub snapshot_tasks: Vec<i64>,
+    /// When it runs, where it has times of its own. One that is bound to snapshot tasks and has
+    /// none runs after each of theirs.
+    pub schedule: Option<Schedule>,
     /// How the snapshots are named that it sends: the schemas of its snapshot tasks and its own.
-    pub naming_schemas: Vec<String>,
+    pub naming_schemas: Vec<NamingSchema>,
     /// How its last or current run goes.
     pub state: TaskState,
     /// The last snapshot that it sent: the one fact about what has arrived. With several source
@@ -62,7 +68,7 @@ pub enum Direction {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Transport {
+pub enum ReplicationTransport {
     /// Through SSH.
     Ssh,
     /// Controlled by SSH, sent unencrypted.
@@ -97,7 +103,7 @@ impl ReplicationTask {
             id,
             name: name.into(),
             direction: Direction::Push,
-            transport: Transport::Ssh,
+            transport: ReplicationTransport::Ssh,
             source_datasets: vec![source.into()],
             target_dataset: target.into(),
             recursive: false,
@@ -105,6 +111,7 @@ impl ReplicationTask {
             auto: true,
             enabled: true,
             snapshot_tasks: Vec::new(),
+            schedule: None,
             naming_schemas: Vec::new(),
             state: TaskState::Pending,
             last_snapshot: None,
@@ -126,18 +133,26 @@ impl ReplicationTask {
             .source_datasets
             .iter()
             .any(|listed| listed == source || (self.recursive && is_within(source, listed)));
-        if !listed
-            || self
-                .exclude
-                .iter()
-                .any(|excluded| is_within(source, excluded))
-        {
+        if !listed || self.excludes(source) {
             return None;
         }
         let base = common_parent(&self.source_datasets);
         let rest: Vec<&str> = components(source).skip(base.len()).collect();
         let target: Vec<&str> = components(&self.target_dataset).chain(rest).collect();
         Some(target.join("/"))
+    }
+
+    /// Whether the task leaves this dataset out. Patterns (`*`) in `exclude` are not looked at.
+    pub(crate) fn excludes(&self, dataset: &str) -> bool {
+        let mut excluded = self.exclude.iter();
+        excluded.any(|excluded| is_within(dataset, excluded))
+    }
+
+    /// The time in the name of a snapshot, if it is named as this task's snapshots are.
+    #[must_use]
+    pub fn time_of(&self, snapshot: &str, time_zone: &TimeZone) -> Option<NamedTime> {
+        let mut schemas = self.naming_schemas.iter();
+        schemas.find_map(|schema| schema.time_of(snapshot, time_zone))
     }
 
     /// Since when it has been running, or `None` if it does not run.

@@ -1,9 +1,11 @@
 //! Periodic snapshot tasks.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::schedule::Schedule;
 use super::snapshot::SnapshotName;
 use super::task_state::TaskState;
+use crate::NamingSchema;
 
 /// A periodic snapshot task.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -18,7 +20,7 @@ pub struct SnapshotTask {
     /// Whether it runs at all.
     pub enabled: bool,
     /// How it names snapshots, in the fields of `strftime` and the NAS's time zone.
-    pub naming_schema: String,
+    pub naming_schema: NamingSchema,
     /// Whether it keeps a snapshot in which nothing has changed. If not, it may say that it has
     /// finished and there is yet no snapshot.
     pub allow_empty: bool,
@@ -40,49 +42,11 @@ impl SnapshotTask {
             dataset: dataset.into(),
             recursive: false,
             enabled: true,
-            naming_schema: "auto-%Y-%m-%d_%H-%M".to_owned(),
+            naming_schema: NamingSchema::new("auto-%Y-%m-%d_%H-%M"),
             allow_empty: true,
             schedule: Schedule::default(),
             state: TaskState::Pending,
             last_snapshot: None,
-        }
-    }
-}
-
-/// When a snapshot task runs: the fields of `crontab(5)`, and the hours of the day between which
-/// they count, by the NAS's time zone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct Schedule {
-    /// Minutes, such as `0` or `*/15`.
-    pub minute: String,
-    /// Hours.
-    pub hour: String,
-    /// Days of the month.
-    pub dom: String,
-    /// Months.
-    pub month: String,
-    /// Days of the week.
-    pub dow: String,
-    /// The first time of the day, such as `00:00`.
-    pub begin: String,
-    /// The last time of the day, such as `23:59`.
-    pub end: String,
-}
-
-impl Default for Schedule {
-    /// What TrueNAS takes for absent fields: every full hour.
-    fn default() -> Self {
-        let every = || "*".to_owned();
-        Self {
-            minute: "00".to_owned(),
-            hour: every(),
-            dom: every(),
-            month: every(),
-            dow: every(),
-            begin: "00:00".to_owned(),
-            end: "23:59".to_owned(),
         }
     }
 }

@@ -26,6 +26,32 @@ pub struct System {
     pub boot_id: Option<String>,
 }
 
+/// Whether a NAS has started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SystemState {
+    /// It is starting.
+    Booting,
+    /// It has started: its pools are there, and its tasks run.
+    Ready,
+    /// It is going down.
+    ShuttingDown,
+    /// A word that is not known here.
+    Other(String),
+}
+
+impl SystemState {
+    pub(crate) fn parse(word: String) -> Self {
+        match word.as_str() {
+            "BOOTING" => Self::Booting,
+            "READY" => Self::Ready,
+            "SHUTTING_DOWN" => Self::ShuttingDown,
+            _ => Self::Other(word),
+        }
+    }
+}
+
 fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(duration.as_secs_f64())
 }

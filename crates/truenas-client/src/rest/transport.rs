@@ -1,93 +1,27 @@
 //! HTTPS requests: the only file that sends anything.
 
-use std::fmt;
-use std::time::Duration;
-
-use backon::{BackoffBuilder, ExponentialBuilder};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, ClientBuilder, Method, redirect};
-use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tracing::debug;
 use url::Url;
 
 use super::answer::Answer;
 use super::route::Route;
-use super::{RestOptions, Timeouts, Trust, cause, tls};
-use crate::{TrueNasError, wire};
+use crate::address::NasAddress;
+use crate::{NasOptions, Timeouts, TrueNasError, Trust, cause, retry, tls, wire};
 
-/// More than the snapshots of any one dataset take, and little enough for a small machine.
-const ANSWER_LIMIT_BYTES: usize = 64 << 20;
+/// More than a page of any list takes, and little enough for a small machine.
+pub(crate) const ANSWER_LIMIT_BYTES: usize = 64 << 20;
 
-/// How often a question is asked again.
-const RETRIES: usize = 4;
-
-/// The address of a NAS: `https`, a host, perhaps a port, and nothing else.
-#[derive(Debug, Clone)]
-pub(crate) struct NasAddress {
-    url: Url,
-    shown: String,
-}
-
-impl NasAddress {
-    pub(crate) fn new(url: &Url) -> Result<Self, TrueNasError> {
-        // Built anew, because what is left out here may hold a password.
-        let origin = url.origin().ascii_serialization();
-        if url.scheme() != "https" {
-            return Err(TrueNasError::NotHttps {
-                url: if url.has_host() {
-                    origin
-                } else {
-                    format!("{}:", url.scheme())
-                },
-            });
-        }
-        let invalid = |reason| TrueNasError::InvalidUrl {
-            url: origin.clone(),
-            reason,
-        };
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(invalid("it holds a user name or a password"));
-        }
-        let path = url.path().trim_end_matches('/');
-        if !["", "/ui", "/api", "/api/v2.0"].contains(&path) && !path.starts_with("/ui/") {
-            return Err(invalid("it holds a path"));
-        }
-        let mut base = url.clone();
-        base.set_path("/");
-        base.set_query(None);
-        base.set_fragment(None);
-        Ok(Self {
-            url: base,
-            shown: origin,
-        })
-    }
-
-    pub(crate) fn as_url(&self) -> &Url {
-        &self.url
-    }
-}
-
-impl fmt::Display for NasAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
-    }
-}
-
-/// Applies what is the same for every client.
+/// A client that believes what `trust` says, and goes nowhere but where it is sent.
 pub(crate) fn client(
-    builder: ClientBuilder,
+    trust: &Trust,
     timeouts: &Timeouts,
     address: &NasAddress,
 ) -> Result<Client, TrueNasError> {
-    builder
-        .https_only(true)
-        .redirect(redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy()
-        .connect_timeout(timeouts.connect)
-        .timeout(timeouts.request)
-        .user_agent(concat!("truenas-client/", env!("CARGO_PKG_VERSION")))
+    builder(tls::client_config(trust, address)?, timeouts)
         .build()
         .map_err(|error| TrueNasError::Setup {
             url: address.to_string(),
@@ -95,80 +29,107 @@ pub(crate) fn client(
         })
 }
 
+/// What is the same for every client.
+pub(crate) fn builder(config: rustls::ClientConfig, timeouts: &Timeouts) -> ClientBuilder {
+    ClientBuilder::new()
+        .tls_backend_preconfigured(config)
+        .https_only(true)
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .connect_timeout(timeouts.connect)
+        .timeout(timeouts.request)
+        .user_agent(concat!("truenas-client/", env!("CARGO_PKG_VERSION")))
+}
+
 /// A NAS, the key for it, and how to reach it.
 #[derive(Debug)]
 pub(crate) struct Connection {
     client: Client,
     address: NasAddress,
-    api_key: SecretString,
-    trust: Trust,
-    timeouts: Timeouts,
+    options: NasOptions,
 }
 
 impl Connection {
-    pub(crate) fn new(options: RestOptions) -> Result<Self, TrueNasError> {
-        let RestOptions {
-            url,
-            api_key,
-            trust,
-            timeouts,
-        } = options;
-        let address = NasAddress::new(&url)?;
-        let connection = Self {
-            client: client(
-                tls::configure(ClientBuilder::new(), &trust, &address)?,
-                &timeouts,
-                &address,
-            )?,
+    pub(crate) fn new(options: NasOptions) -> Result<Self, TrueNasError> {
+        let address = options.checked()?;
+        Ok(Self {
+            client: client(&options.trust, &options.timeouts, &address)?,
             address,
-            api_key,
-            trust,
-            timeouts,
-        };
-        // Now rather than in the middle of the night.
-        connection.authorization()?;
-        Ok(connection)
+            options,
+        })
     }
 
-    pub(crate) fn url(&self) -> &str {
-        &self.address.shown
+    pub(crate) fn address(&self) -> &NasAddress {
+        &self.address
     }
 
     /// Asks, if need be again.
     pub(crate) async fn get<T: DeserializeOwned>(
         &self,
-        route: Route<'_>,
+        route: &Route<'_>,
     ) -> Result<T, TrueNasError> {
-        let url = route.url(self.address.as_url());
-        let request = format!("GET {url}");
-        let after = self.timeouts.total;
-        let mut met = None;
-        let Ok(body) = tokio::time::timeout(after, self.ask(&url, &request, &mut met)).await else {
-            let source = met.map(Box::new);
-            return Err(TrueNasError::Timeout {
-                request,
-                after,
-                source,
-            });
-        };
-        read(&body?, request)
+        let request = Request::get(route.url(&self.address));
+        read(&self.ask(&request).await?, request.shown())
     }
 
-    /// Asks until there is an answer or an error that will not go away. Leaves in `met` what the
-    /// last try met, for when the time is over during the next.
-    async fn ask(
+    /// Asks for something to be done, once.
+    pub(crate) async fn post<T: DeserializeOwned>(
         &self,
-        url: &Url,
-        request: &str,
+        route: &Route<'_>,
+        body: Option<&Value>,
+    ) -> Result<T, TrueNasError> {
+        let request = Request::post(route.url(&self.address), body);
+        read(&self.exchange(&request).await?, request.shown())
+    }
+
+    /// The versions of the JSON-RPC API, the oldest first; none where there is no such API. NAS
+    /// tell this to everybody, so the key stays here.
+    pub(crate) async fn api_versions(&self) -> Result<Vec<String>, TrueNasError> {
+        let request = Request {
+            with_key: false,
+            ..Request::get(self.address.at("/api/versions"))
+        };
+        match self.ask(&request).await {
+            Ok(body) => read(&body, request.shown()),
+            // SCALE has no such page, and CORE leads from every page that it has not to its own.
+            Err(TrueNasError::NotFound { .. }) => Ok(Vec::new()),
+            Err(TrueNasError::Redirect { to, .. }) if self.is_web_page(&to) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether this leads to the web page of this very NAS.
+    fn is_web_page(&self, location: &str) -> bool {
+        let to = self.address.as_url().join(location);
+        to.is_ok_and(|to| {
+            to.origin() == self.address.as_url().origin() && to.path().starts_with("/ui")
+        })
+    }
+
+    /// Asks until there is an answer, an error that will not go away, or no time left.
+    async fn ask(&self, request: &Request<'_>) -> Result<Vec<u8>, TrueNasError> {
+        let after = self.options.timeouts.total;
+        let mut met = None;
+        let asked = tokio::time::timeout(after, self.ask_again(request, &mut met)).await;
+        asked.unwrap_or_else(|_| {
+            Err(TrueNasError::Timeout {
+                request: request.shown(),
+                after,
+                source: met.map(Box::new),
+            })
+        })
+    }
+
+    /// Leaves in `met` what the last try met, for when the time is over during the next.
+    async fn ask_again(
+        &self,
+        request: &Request<'_>,
         met: &mut Option<TrueNasError>,
     ) -> Result<Vec<u8>, TrueNasError> {
-        let mut pauses = ExponentialBuilder::new()
-            .with_min_delay(Duration::from_millis(250))
-            .with_max_delay(Duration::from_secs(5))
-            .with_max_times(RETRIES)
-            .build();
+        let mut pauses = retry::pauses();
         loop {
-            match self.exchange(Method::GET, url, request).await {
+            match self.exchange(request).await {
                 Err(error) if error.is_retryable() => {
                     let Some(pause) = pauses.next() else {
                         return Err(error);
@@ -182,30 +143,19 @@ impl Connection {
         }
     }
 
-    /// Asks for something to be done, once.
-    pub(crate) async fn post<T: DeserializeOwned>(
-        &self,
-        route: Route<'_>,
-    ) -> Result<T, TrueNasError> {
-        let url = route.url(self.address.as_url());
-        let request = format!("POST {url}");
-        let body = self.exchange(Method::POST, &url, &request).await?;
-        read(&body, request)
-    }
-
     /// One request and its answer.
-    async fn exchange(
-        &self,
-        method: Method,
-        url: &Url,
-        request: &str,
-    ) -> Result<Vec<u8>, TrueNasError> {
-        let broken = |error| self.classify(&error, request);
-        let authorization = self.authorization()?;
-        let sent = self
+    async fn exchange(&self, request: &Request<'_>) -> Result<Vec<u8>, TrueNasError> {
+        let shown = request.shown();
+        let broken = |error| self.classify(&error, &shown);
+        let mut sent = self
             .client
-            .request(method, url.clone())
-            .header(AUTHORIZATION, authorization);
+            .request(request.method.clone(), request.url.clone());
+        if request.with_key {
+            sent = sent.header(AUTHORIZATION, self.authorization()?);
+        }
+        if let Some(json) = request.body {
+            sent = sent.json(json);
+        }
         let mut response = sent.send().await.map_err(broken)?;
         let status = response.status().as_u16();
         let location = response.headers().get(reqwest::header::LOCATION);
@@ -214,43 +164,72 @@ impl Connection {
         while let Some(chunk) = response.chunk().await.map_err(broken)? {
             if body.len() + chunk.len() > ANSWER_LIMIT_BYTES {
                 return Err(TrueNasError::TooLong {
-                    request: request.to_owned(),
+                    request: shown,
                     limit_bytes: ANSWER_LIMIT_BYTES,
                 });
             }
             body.extend_from_slice(&chunk);
         }
-        debug!(%request, status, bytes = body.len(), "answered");
+        debug!(request = %shown, status, bytes = body.len(), "answered");
         let answer = Answer {
             status,
             location,
             body,
         };
-        answer.document(request)
+        answer.document(&shown)
     }
 
     fn classify(&self, error: &reqwest::Error, request: &str) -> TrueNasError {
-        match (&self.trust, tls::certificate_mismatch(error)) {
+        match (&self.options.trust, tls::certificate_mismatch(error)) {
             (Trust::Certificate(pin), Some(mismatch)) => TrueNasError::CertificateMismatch {
                 url: self.address.to_string(),
                 expected: *pin,
                 found: mismatch.found,
             },
-            _ => classify(error, &self.address, request, &self.timeouts),
+            _ => classify(error, &self.address, request, &self.options.timeouts),
         }
     }
 
     fn authorization(&self) -> Result<HeaderValue, TrueNasError> {
-        let invalid = || TrueNasError::InvalidKey {
+        let header = HeaderValue::from_str(&format!("Bearer {}", self.options.key()));
+        let mut header = header.map_err(|_| TrueNasError::InvalidKey {
             url: self.address.to_string(),
-        };
-        let key = self.api_key.expose_secret().trim();
-        if key.is_empty() || key.contains(char::is_whitespace) {
-            return Err(invalid());
-        }
-        let mut header = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| invalid())?;
+        })?;
         header.set_sensitive(true);
         Ok(header)
+    }
+}
+
+/// A request that can be sent again.
+#[derive(Debug)]
+struct Request<'a> {
+    method: Method,
+    url: Url,
+    body: Option<&'a Value>,
+    with_key: bool,
+}
+
+impl<'a> Request<'a> {
+    fn get(url: Url) -> Self {
+        Self {
+            method: Method::GET,
+            url,
+            body: None,
+            with_key: true,
+        }
+    }
+
+    fn post(url: Url, body: Option<&'a Value>) -> Self {
+        Self {
+            method: Method::POST,
+            body,
+            ..Self::get(url)
+        }
+    }
+
+    /// For errors and logs.
+    fn shown(&self) -> String {
+        format!("{} {}", self.method, self.url)
     }
 }
 

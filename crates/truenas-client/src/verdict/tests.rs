@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::NamingSchema;
 
 const SINCE: i64 = 1_000_000;
 
@@ -34,8 +35,8 @@ fn finished_at(second: i64) -> TaskState {
 
 fn input(source_snapshots: Vec<Snapshot>) -> VerdictInput {
     VerdictInput {
-        since: time(SINCE),
         source_snapshots,
+        ..VerdictInput::since(time(SINCE))
     }
 }
 
@@ -57,7 +58,8 @@ fn a_new_snapshot_that_was_sent_since_is_fresh() {
     assert_eq!(
         judgement.verdict,
         Verdict::Fresh {
-            snapshot: snapshot("tank/docker", "auto-new", SINCE + 60)
+            snapshot: "tank/docker@auto-new".parse().unwrap(),
+            created: time(SINCE + 60),
         }
     );
     insta::assert_json_snapshot!(judgement);
@@ -114,6 +116,67 @@ fn a_snapshot_that_nobody_has_seen_proves_nothing() {
             "{name}: {verdict:?}"
         );
     }
+}
+
+#[test]
+fn the_name_tells_the_age_of_a_snapshot_that_is_not_listed() {
+    let paris = TimeZone::get("Europe/Paris").unwrap();
+    let named = |name: &str, since: &str| {
+        let since: Timestamp = since.parse().unwrap();
+        let state = TaskState::Finished {
+            at: since,
+            warnings: Vec::new(),
+        };
+        let mut task = task(state, Some(&format!("tank/docker@{name}")));
+        task.naming_schemas = vec![NamingSchema::new("auto-%Y-%m-%d_%H-%M")];
+        let input = VerdictInput {
+            time_zone: Some(paris.clone()),
+            ..VerdictInput::since(since)
+        };
+        judge(Some(&task), &input).verdict
+    };
+    let fresh = named("auto-2026-11-27_03-15", "2026-11-27T02:15:00Z");
+    assert!(
+        matches!(&fresh, Verdict::Fresh { created, .. } if created.to_string() == "2026-11-27T02:15:00Z"),
+        "{fresh:?}"
+    );
+    assert_eq!(
+        named("auto-2026-11-27_03-14", "2026-11-27T02:15:00Z"),
+        Verdict::NothingSent
+    );
+    // Clocks are set back at 03:00 on that day: this is 00:30 or 01:30 in UTC.
+    let twice = "auto-2026-10-25_02-30";
+    assert!(named(twice, "2026-10-25T00:30:00Z").is_fresh());
+    assert!(matches!(
+        named(twice, "2026-10-25T01:00:00Z"),
+        Verdict::Unknown { why } if why.contains("clocks were set back")
+    ));
+    assert_eq!(named(twice, "2026-10-25T02:00:00Z"), Verdict::NothingSent);
+    // Clocks are set forward over 02:30 on that day: nothing was taken then.
+    assert!(matches!(
+        named("auto-2026-03-29_02-30", "2026-03-29T00:00:00Z"),
+        Verdict::Unknown { .. }
+    ));
+    assert!(matches!(
+        named("by-hand", "2026-03-29T00:00:00Z"),
+        Verdict::Unknown { .. }
+    ));
+}
+
+#[test]
+fn what_zfs_says_counts_for_more_than_a_name() {
+    let mut task = task(
+        finished_at(SINCE + 120),
+        Some("tank/docker@auto-2026-11-27_03-15"),
+    );
+    task.naming_schemas = vec![NamingSchema::new("auto-%Y-%m-%d_%H-%M")];
+    let old = snapshot("tank/docker", "auto-2026-11-27_03-15", SINCE - 1);
+    let input = VerdictInput {
+        source_snapshots: vec![old],
+        time_zone: Some(TimeZone::UTC),
+        since: time(SINCE),
+    };
+    assert_eq!(judge(Some(&task), &input).verdict, Verdict::NothingSent);
 }
 
 #[test]
@@ -253,13 +316,17 @@ proptest! {
     #[test]
     fn nothing_is_fresh_without_a_fresh_snapshot(
         state in any_state(),
-        last in prop::option::of("(tank/docker(/a)?|tank/other)@auto-[0-3]"),
+        // The names of three further seconds around the one in question, and of no time at all.
+        last in prop::option::of("(tank/docker(/a)?|tank/other)@(auto-[0-3]|at-1970-01-12_13-46-(39|40|41)|at-x)"),
         snapshots in prop::collection::vec(any_snapshot(), 0..6),
-        flags in any::<[bool; 3]>(),
+        flags in any::<[bool; 4]>(),
     ) {
         let mut task = task(state, last.as_deref());
-        [task.enabled, task.auto, task.recursive] = flags;
-        let evidence = input(snapshots);
+        let reads_names;
+        [task.enabled, task.auto, task.recursive, reads_names] = flags;
+        task.naming_schemas = vec![NamingSchema::new("at-%Y-%m-%d_%H-%M-%S")];
+        let mut evidence = input(snapshots);
+        evidence.time_zone = reads_names.then_some(TimeZone::UTC);
         let judgement = judge(Some(&task), &evidence);
         let (finished, warned) = match &task.state {
             TaskState::Finished { at, warnings } => (*at >= evidence.since, !warnings.is_empty()),
@@ -275,13 +342,17 @@ proptest! {
                             || task.recursive && is_within(&sent.dataset, &snapshot.dataset))
                 })
         };
+        let by_name = reads_names
+            && sent.is_some_and(|sent| ["at-1970-01-12_13-46-40", "at-1970-01-12_13-46-41"].contains(&sent.name.as_str()));
+        let proven = by_name || evidence.source_snapshots.iter().any(is_evidence);
         match &judgement.verdict {
-            Verdict::Fresh { snapshot } => {
-                prop_assert!(is_evidence(snapshot));
+            Verdict::Fresh { snapshot, created } => {
+                prop_assert!(proven && *created >= evidence.since);
+                prop_assert_eq!(Some(snapshot), sent);
                 prop_assert!(finished && task.enabled && !warned);
             }
             Verdict::Degraded { .. } => {
-                prop_assert!(evidence.source_snapshots.iter().any(is_evidence));
+                prop_assert!(proven);
                 prop_assert!(finished && task.enabled && warned);
             }
             _ => {}

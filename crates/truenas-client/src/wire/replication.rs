@@ -3,7 +3,7 @@ use serde_json::Value;
 
 use super::WireJob;
 use crate::model::task_state::last_snapshot;
-use crate::{Direction, Job, ReplicationTask, TaskState, Transport};
+use crate::{Direction, Job, NamingSchema, ReplicationTask, ReplicationTransport, Schedule, TaskState};
 
 /// An entry of `replication.query`.
 #[derive(Debug, Deserialize)]
@@ -19,6 +19,10 @@ pub(crate) struct WireReplicationTask {
     exclude: Vec<String>,
     auto: bool,
     enabled: bool,
+    #[serde(default)]
+    schedule: Option<Schedule>,
+    #[serde(default)]
+    restrict_schedule: Option<Schedule>,
     periodic_snapshot_tasks: Vec<WireBoundSnapshotTask>,
     #[serde(default)]
     naming_schema: Vec<String>,
@@ -40,11 +44,16 @@ struct WireBoundSnapshotTask {
 
 impl From<WireReplicationTask> for ReplicationTask {
     fn from(wire: WireReplicationTask) -> Self {
-        let mut naming_schemas = wire.naming_schema;
-        naming_schemas.extend(wire.also_include_naming_schema);
-        for task in &wire.periodic_snapshot_tasks {
-            if !naming_schemas.contains(&task.naming_schema) {
-                naming_schemas.push(task.naming_schema.clone());
+        let own = wire.naming_schema.into_iter();
+        let bound = wire.periodic_snapshot_tasks.iter();
+        let mut naming_schemas: Vec<NamingSchema> = Vec::new();
+        for schema in own
+            .chain(wire.also_include_naming_schema)
+            .chain(bound.map(|task| task.naming_schema.clone()))
+            .map(NamingSchema::new)
+        {
+            if !naming_schemas.contains(&schema) {
+                naming_schemas.push(schema);
             }
         }
         Self {
@@ -56,10 +65,10 @@ impl From<WireReplicationTask> for ReplicationTask {
                 _ => Direction::Other(wire.direction),
             },
             transport: match wire.transport.as_str() {
-                "SSH" => Transport::Ssh,
-                "SSH+NETCAT" => Transport::SshNetcat,
-                "LOCAL" => Transport::Local,
-                _ => Transport::Other(wire.transport),
+                "SSH" => ReplicationTransport::Ssh,
+                "SSH+NETCAT" => ReplicationTransport::SshNetcat,
+                "LOCAL" => ReplicationTransport::Local,
+                _ => ReplicationTransport::Other(wire.transport),
             },
             source_datasets: wire.source_datasets,
             target_dataset: wire.target_dataset,
@@ -72,6 +81,9 @@ impl From<WireReplicationTask> for ReplicationTask {
                 .iter()
                 .map(|task| task.id)
                 .collect(),
+            // With snapshot tasks of its own, `schedule` says at which times it does not wait for
+            // them, and `restrict_schedule` at which it may run at all.
+            schedule: wire.restrict_schedule.or(wire.schedule),
             naming_schemas,
             state: TaskState::from_json(&wire.state),
             last_snapshot: last_snapshot(&wire.state),

@@ -2,7 +2,8 @@ use jiff::Timestamp;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use crate::Snapshot;
+use crate::paging::{Pages, Turn};
+use crate::{Snapshot, SnapshotQuery};
 
 /// An entry of `zfs.snapshot.query`.
 #[derive(Debug, Deserialize)]
@@ -48,20 +49,52 @@ fn lenient_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u
     Ok(value.as_u64().or_else(|| value.as_str()?.parse().ok()))
 }
 
+/// A snapshot as it was listed, and what puts it into the order in which they were taken.
+#[derive(Debug)]
+pub(crate) struct ListedSnapshot {
+    snapshot: Snapshot,
+    created_txg: Option<u64>,
+}
+
 impl WireSnapshot {
-    /// What puts snapshots into the order in which they were taken.
-    pub(crate) fn age(&self) -> (Timestamp, Option<u64>) {
-        (self.properties.creation.0, self.createtxg)
+    /// Takes a page of the answer to `query`.
+    pub(crate) fn turn(
+        pages: &mut Pages<ListedSnapshot>,
+        entries: Vec<Self>,
+        query: &SnapshotQuery,
+    ) -> Turn {
+        let entries = entries.into_iter().map(ListedSnapshot::from).collect();
+        pages.take(
+            entries,
+            |listed| &listed.snapshot,
+            |listed| query.matches(&listed.snapshot),
+        )
+    }
+
+    /// What was wanted, the oldest first.
+    pub(crate) fn in_order(pages: Pages<ListedSnapshot>) -> Vec<Snapshot> {
+        let mut listed = pages.into_kept();
+        listed.sort_by_key(|listed| (listed.snapshot.created, listed.created_txg));
+        listed.into_iter().map(|listed| listed.snapshot).collect()
+    }
+}
+
+impl From<WireSnapshot> for ListedSnapshot {
+    fn from(wire: WireSnapshot) -> Self {
+        Self {
+            created_txg: wire.createtxg,
+            snapshot: Snapshot {
+                dataset: wire.dataset,
+                name: wire.snapshot_name,
+                created: wire.properties.creation.0,
+                guid: wire.properties.guid.map(|guid| guid.rawvalue),
+            },
+        }
     }
 }
 
 impl From<WireSnapshot> for Snapshot {
     fn from(wire: WireSnapshot) -> Self {
-        Self {
-            dataset: wire.dataset,
-            name: wire.snapshot_name,
-            created: wire.properties.creation.0,
-            guid: wire.properties.guid.map(|guid| guid.rawvalue),
-        }
+        ListedSnapshot::from(wire).snapshot
     }
 }

@@ -2,7 +2,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::model::task_state::last_snapshot;
-use crate::{Schedule, SnapshotTask, TaskState};
+use crate::{NamingSchema, Schedule, SnapshotTask, TaskState};
 
 /// An entry of `pool.snapshottask.query`.
 #[derive(Debug, Deserialize)]
@@ -25,7 +25,7 @@ impl From<WireSnapshotTask> for SnapshotTask {
             dataset: wire.dataset,
             recursive: wire.recursive,
             enabled: wire.enabled,
-            naming_schema: wire.naming_schema,
+            naming_schema: NamingSchema::new(wire.naming_schema),
             allow_empty: wire.allow_empty,
             schedule: wire.schedule,
             state: TaskState::from_json(&wire.state),

@@ -3,7 +3,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::model::task_state::tests::any_json;
-use crate::{Job, JobState, Pool, ReplicationTask, Snapshot, SnapshotTask, TaskState};
+use crate::paging::{Pages, Turn};
+use crate::{Alert, Job, JobState, Pool, ReplicationTask, Snapshot, SnapshotQuery, SnapshotTask, TaskState};
 
 fn task() -> Value {
     json!({
@@ -178,11 +179,53 @@ fn a_snapshot_is_read() {
     };
     let read_one = |creation| read_value::<WireSnapshot>(&snapshot(creation));
     let wire = read_one("1735700400").unwrap();
-    assert_eq!(wire.age().1, Some(1234));
     insta::assert_json_snapshot!(Snapshot::from(wire));
     let misfit = read_one("yesterday").unwrap_err();
     assert_eq!(misfit.at, "properties.creation");
     assert!(misfit.what.contains("yesterday"), "{misfit:?}");
+}
+
+#[test]
+fn snapshots_of_one_second_are_in_the_order_of_their_transactions() {
+    let entry = |name: &str, created: u32, createtxg: Value| {
+        json!({
+            "snapshot_name": name, "dataset": "tank/a", "createtxg": createtxg,
+            "properties": {"creation": {"rawvalue": created.to_string()}},
+        })
+    };
+    let entries = json!([
+        entry("third", 20, json!("9")),
+        entry("second", 10, json!("11")),
+        entry("first", 10, json!(2)),
+    ]);
+    let mut pages = Pages::of(10);
+    let entries: Vec<WireSnapshot> = read_value(&entries).unwrap();
+    let turn = WireSnapshot::turn(&mut pages, entries, &SnapshotQuery::default());
+    assert_eq!(turn, Turn::Done);
+    let names: Vec<String> = WireSnapshot::in_order(pages)
+        .into_iter()
+        .map(|snapshot| snapshot.name)
+        .collect();
+    assert_eq!(names, ["first", "second", "third"]);
+}
+
+#[test]
+fn an_alert_is_read() {
+    let alert = json!({
+        "id": "a", "uuid": "a", "source": "Replication", "klass": "ReplicationFailed", "args": {},
+        "node": "Controller A", "key": "null", "datetime": {"$date": 1_735_700_400_000_i64},
+        "last_occurrence": {"$date": 1_735_700_400_000_i64}, "dismissed": false, "mail": null,
+        "text": "Replication \"%(name)s\" failed.", "level": "CRITICAL", "one_shot": true,
+        "formatted": "Replication \"docker\" failed.",
+    });
+    let read: WireAlert = read_value(&alert).unwrap();
+    insta::assert_json_snapshot!(Alert::from(read));
+    let mut odd = alert;
+    odd["level"] = json!("PANIC");
+    odd["formatted"] = Value::Null;
+    let odd = Alert::from(read_value::<WireAlert>(&odd).unwrap());
+    assert_eq!(odd.text, "Replication \"%(name)s\" failed.");
+    assert!(odd.needs_attention());
 }
 
 #[test]

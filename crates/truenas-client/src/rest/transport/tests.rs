@@ -2,6 +2,8 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
 
+use std::time::Duration;
+
 use super::*;
 use crate::{CertificateFingerprint, ErrorKind, RestClient, TrueNas, fetch_certificate};
 
@@ -11,8 +13,8 @@ fn pin() -> Trust {
     Trust::Certificate(CertificateFingerprint::of_der(b"no certificate"))
 }
 
-fn options(url: &str) -> RestOptions {
-    RestOptions::new(Url::parse(url).unwrap(), KEY.to_owned().into(), pin())
+fn options(url: &str) -> NasOptions {
+    NasOptions::new(Url::parse(url).unwrap(), KEY.to_owned().into(), pin())
 }
 
 #[test]
@@ -129,7 +131,7 @@ async fn a_question_is_asked_five_times_when_nobody_answers() {
 async fn what_changes_something_is_asked_once() {
     let client = RestClient::new(options(&closed_port())).unwrap();
     let before = tokio::time::Instant::now();
-    let error = client.run_replication_task(1).await.unwrap_err();
+    let error = client.run_snapshot_task(1).await.unwrap_err();
     assert!(matches!(error, TrueNasError::Connect { .. }), "{error}");
     assert!(before.elapsed() < Duration::from_millis(200));
 }

@@ -6,17 +6,21 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use reqwest::ClientBuilder;
-use reqwest::tls::Certificate;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, OtherError,
+    RootCertStore, SignatureScheme, WantsVerifier,
+};
+use rustls_platform_verifier::BuilderVerifierExt as _;
 use url::Url;
 
-use super::transport::{self, NasAddress};
-use super::{Timeouts, Trust, cause};
-use crate::{CertificateFingerprint, TrueNasError};
+use crate::address::NasAddress;
+use crate::error::Source;
+use crate::rest::transport;
+use crate::{CertificateFingerprint, Timeouts, TrueNasError, Trust, cause};
 
 /// Asks a NAS for its certificate, and returns the fingerprint.
 ///
@@ -30,9 +34,10 @@ use crate::{CertificateFingerprint, TrueNasError};
 /// come to a certificate.
 pub async fn fetch_certificate(url: &Url) -> Result<CertificateFingerprint, TrueNasError> {
     let address = NasAddress::new(url)?;
-    let verifier = PinnedCertificate::new(None);
-    let builder = preconfigured(verifier, &address)?;
-    let client = transport::client(builder, &Timeouts::default(), &address)?;
+    let config = pinned(PinnedCertificate::new(None), &address)?;
+    let client = transport::builder(config, &Timeouts::default())
+        .build()
+        .map_err(|error| setup(&address, error))?;
     let request = format!("GET {address}/");
     match client.get(address.as_url().clone()).send().await {
         // The verifier refuses every certificate, so that there is no answer to speak of.
@@ -52,53 +57,69 @@ pub async fn fetch_certificate(url: &Url) -> Result<CertificateFingerprint, True
     }
 }
 
-/// Makes `builder` believe what `trust` says.
-pub(crate) fn configure(
-    builder: ClientBuilder,
+/// What makes TLS believe what `trust` says. The same for both transports.
+pub(crate) fn client_config(
     trust: &Trust,
     address: &NasAddress,
-) -> Result<ClientBuilder, TrueNasError> {
+) -> Result<ClientConfig, TrueNasError> {
     match trust {
-        Trust::Certificate(pin) => preconfigured(PinnedCertificate::new(Some(*pin)), address),
+        Trust::Certificate(pin) => pinned(PinnedCertificate::new(Some(*pin)), address),
         Trust::CaFile(path) => {
-            let certificates =
-                read_certificates(path).map_err(|source| TrueNasError::TrustFile {
-                    path: path.clone(),
-                    source,
-                })?;
-            Ok(builder.tls_certs_only(certificates))
+            let roots = read_roots(path).map_err(|source| TrueNasError::TrustFile {
+                path: path.clone(),
+                source,
+            })?;
+            Ok(with_provider(address)?
+                .with_root_certificates(roots)
+                .with_no_client_auth())
         }
-        Trust::PublicRoots => Ok(builder),
+        Trust::PublicRoots => Ok(with_provider(address)?
+            .with_platform_verifier()
+            .map_err(|error| setup(address, error))?
+            .with_no_client_auth()),
     }
 }
 
-fn read_certificates(path: &Path) -> io::Result<Vec<Certificate>> {
+fn read_roots(path: &Path) -> io::Result<RootCertStore> {
     let invalid = |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason);
-    let pem = fs::read(path)?;
-    let certificates =
-        Certificate::from_pem_bundle(&pem).map_err(|error| invalid(error.to_string()))?;
-    if certificates.is_empty() {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&fs::read(path)?) {
+        let certificate = certificate.map_err(|error| invalid(error.to_string()))?;
+        roots
+            .add(certificate)
+            .map_err(|error| invalid(error.to_string()))?;
+    }
+    if roots.is_empty() {
         return Err(invalid("it holds no certificate in PEM form".to_owned()));
     }
-    Ok(certificates)
+    Ok(roots)
 }
 
-fn preconfigured(
+fn setup(address: &NasAddress, error: impl Into<Source>) -> TrueNasError {
+    TrueNasError::Setup {
+        url: address.to_string(),
+        source: error.into(),
+    }
+}
+
+fn with_provider(
+    address: &NasAddress,
+) -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, TrueNasError> {
+    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| setup(address, error))
+}
+
+fn pinned(
     verifier: PinnedCertificate,
     address: &NasAddress,
-) -> Result<ClientBuilder, TrueNasError> {
-    let config = ClientConfig::builder_with_provider(Arc::clone(&verifier.provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| TrueNasError::Setup {
-            url: address.to_string(),
-            source: error.into(),
-        })?
+) -> Result<ClientConfig, TrueNasError> {
+    Ok(with_provider(address)?
         // Rustls calls every verifier of one's own dangerous. This one is stricter than the usual
         // one about which certificate it takes, and leaves the signatures to rustls.
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
-    Ok(ClientBuilder::new().tls_backend_preconfigured(config))
+        .with_no_client_auth())
 }
 
 /// Believes one certificate, or (to fetch it) none.
