@@ -14,14 +14,7 @@ pub(crate) struct NasAddress {
 }
 
 /// Paths that people copy along with the address, and which say nothing about it.
-const KNOWN_PATHS: [&str; 6] = [
-    "",
-    "/ui",
-    "/api",
-    "/api/v2.0",
-    "/api/current",
-    "/websocket",
-];
+const KNOWN_PATHS: [&str; 6] = ["", "/ui", "/api", "/api/v2.0", "/api/current", "/websocket"];
 
 impl NasAddress {
     pub(crate) fn new(url: &Url) -> Result<Self, TrueNasError> {

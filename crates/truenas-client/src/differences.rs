@@ -37,10 +37,7 @@ impl Differences {
     pub(crate) fn of_api(versions: &[String]) -> Self {
         let newest = versions.iter().filter_map(|version| {
             let mut numbers = version.strip_prefix('v')?.split('.');
-            Some((
-                numbers.next()?.parse().ok()?,
-                numbers.next()?.parse().ok()?,
-            ))
+            Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
         });
         Self {
             release: newest.max(),
@@ -105,14 +102,7 @@ impl Differences {
             Login::KeyAlone
         }
     }
-
-    /// How many entries of a list are asked for at once. From 25.04 on, more than 10,000 are
-    /// refused; before, they would only be slow.
-    pub(crate) fn page_entries(self) -> usize {
-        5_000
-    }
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -125,11 +115,36 @@ mod tests {
     #[test]
     fn each_version_is_asked_in_its_way() {
         for (version, json_rpc, snapshots, run) in [
-            ("TrueNAS-13.0-U6.7", false, "zfs/snapshot", "replication/id/3/run"),
-            ("TrueNAS-13.3-U1.2", false, "zfs/snapshot", "replication/id/3/run"),
-            ("TrueNAS-SCALE-22.12.4.2", false, "zfs/snapshot", "replication/id/3/run"),
-            ("TrueNAS-SCALE-24.10.1", false, "zfs/snapshot", "replication/id/3/run"),
-            ("TrueNAS-25.04.2", true, "zfs/snapshot", "replication/id/3/run"),
+            (
+                "TrueNAS-13.0-U6.7",
+                false,
+                "zfs/snapshot",
+                "replication/id/3/run",
+            ),
+            (
+                "TrueNAS-13.3-U1.2",
+                false,
+                "zfs/snapshot",
+                "replication/id/3/run",
+            ),
+            (
+                "TrueNAS-SCALE-22.12.4.2",
+                false,
+                "zfs/snapshot",
+                "replication/id/3/run",
+            ),
+            (
+                "TrueNAS-SCALE-24.10.1",
+                false,
+                "zfs/snapshot",
+                "replication/id/3/run",
+            ),
+            (
+                "TrueNAS-25.04.2",
+                true,
+                "zfs/snapshot",
+                "replication/id/3/run",
+            ),
             ("TrueNAS-25.10.1", true, "pool/snapshot", "replication/run"),
             ("TrueNAS-26.0.0", true, "pool/snapshot", "replication/run"),
             ("TrueNAS-MASTER", true, "pool/snapshot", "replication/run"),
@@ -144,7 +159,10 @@ mod tests {
                 "{version}"
             );
         }
-        assert_eq!(of("TrueNAS-SCALE-24.10.1").shutdown_body("night is over"), json!({}));
+        assert_eq!(
+            of("TrueNAS-SCALE-24.10.1").shutdown_body("night is over"),
+            json!({})
+        );
         assert_eq!(
             of("TrueNAS-25.04.2").shutdown_body("night is over"),
             json!({"reason": "night is over"})
@@ -155,9 +173,15 @@ mod tests {
     fn the_newest_api_counts() {
         let versions = |list: &[&str]| list.iter().map(|&version| version.to_owned()).collect();
         let list: Vec<String> = versions(&["v25.04.0", "v25.10.1", "v25.04.2", "current"]);
-        assert_eq!(Differences::of_api(&list).snapshot_query(), "pool.snapshot.query");
+        assert_eq!(
+            Differences::of_api(&list).snapshot_query(),
+            "pool.snapshot.query"
+        );
         let list: Vec<String> = versions(&["v25.04.0"]);
-        assert_eq!(Differences::of_api(&list).snapshot_query(), "zfs.snapshot.query");
+        assert_eq!(
+            Differences::of_api(&list).snapshot_query(),
+            "zfs.snapshot.query"
+        );
     }
 
     #[test]

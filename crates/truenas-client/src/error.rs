@@ -203,6 +203,14 @@ pub enum TrueNasError {
         /// The NAS.
         url: String,
     },
+    /// The NAS does not let this key in.
+    #[error("log in at {url}: {reason}")]
+    Login {
+        /// The NAS.
+        url: String,
+        /// Why not, as far as it says.
+        reason: &'static str,
+    },
     /// The NAS speaks another API than it is asked in, and the key would only be sent in vain.
     #[error("ask {url}: {reason}")]
     WrongApi {
@@ -212,11 +220,13 @@ pub enum TrueNasError {
         reason: &'static str,
     },
     /// The NAS closed the connection on its own account.
-    #[error("finish {request}: the NAS closed the connection: {reason}")]
+    #[error("finish {request}: the NAS closed the connection ({code}{}){}", said(reason), closed_hint(*code))]
     Closed {
         /// The request.
         request: String,
-        /// What it said about it.
+        /// The code of the WebSocket protocol.
+        code: u16,
+        /// What it said about it, perhaps nothing.
         reason: String,
     },
     /// The NAS refuses or fails the call for a reason of its own (an error of its method).
@@ -278,11 +288,14 @@ impl TrueNasError {
             Self::CertificateMismatch { .. } | Self::Tls { .. } | Self::Redirect { .. } => {
                 ErrorKind::Untrusted
             }
+            Self::Closed { code, .. } if *code == POLICY_VIOLATION => ErrorKind::Denied,
             Self::Connect { .. }
             | Self::Broken { .. }
             | Self::Closed { .. }
             | Self::Timeout { .. } => ErrorKind::Unreachable,
-            Self::Unauthorized { .. } | Self::Forbidden { .. } => ErrorKind::Denied,
+            Self::Unauthorized { .. } | Self::Forbidden { .. } | Self::Login { .. } => {
+                ErrorKind::Denied
+            }
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Validation { .. } | Self::Call { .. } => ErrorKind::Refused,
             Self::Server { .. } => ErrorKind::Server,
@@ -299,6 +312,7 @@ impl TrueNasError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Connect { .. } | Self::Broken { .. } => true,
+            Self::Closed { code, .. } => *code != POLICY_VIOLATION,
             Self::Server { status, .. } => matches!(status, 502 | 503),
             Self::Status { status, .. } => *status == 429,
             // Too many calls or logins at once: TrueNAS says EBUSY, and means for a moment.
@@ -326,6 +340,18 @@ pub struct Traceback(pub(crate) String);
 impl fmt::Debug for Traceback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// The code with which a NAS closes the connection to a machine that is not on its list of allowed
+/// addresses.
+const POLICY_VIOLATION: u16 = 1008;
+
+fn closed_hint(code: u16) -> &'static str {
+    if code == POLICY_VIOLATION {
+        "; are only some addresses allowed to use its web page (System, General Settings)?"
+    } else {
+        ""
     }
 }
 

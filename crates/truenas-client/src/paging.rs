@@ -6,6 +6,10 @@
 
 use crate::{Snapshot, SnapshotName};
 
+/// How many entries are asked for at once: some megabytes. More than 10,000 are refused from 25.04
+/// on.
+pub(crate) const PAGE_ENTRIES: usize = 5_000;
+
 /// How often a list that moves is read from the front.
 const ATTEMPTS: u32 = 5;
 
@@ -111,11 +115,18 @@ mod tests {
     }
 
     fn cut(list: &[Snapshot], page: Page) -> Vec<Snapshot> {
-        list.iter().skip(page.offset).take(page.limit).cloned().collect()
+        list.iter()
+            .skip(page.offset)
+            .take(page.limit)
+            .cloned()
+            .collect()
     }
 
     /// Reads a list that is another one at each request.
-    fn read(limit: usize, mut list_at: impl FnMut(usize) -> Vec<Snapshot>) -> Option<Vec<Snapshot>> {
+    fn read(
+        limit: usize,
+        mut list_at: impl FnMut(usize) -> Vec<Snapshot>,
+    ) -> Option<Vec<Snapshot>> {
         let mut pages = Pages::of(limit);
         for request in 0.. {
             let entries = cut(&list_at(request), pages.page());
@@ -133,7 +144,13 @@ mod tests {
         let before = list(0..10);
         let after = list(1..10);
         // The third request finds that the first entry is gone.
-        let found = read(4, |request| if request < 2 { before.clone() } else { after.clone() });
+        let found = read(4, |request| {
+            if request < 2 {
+                before.clone()
+            } else {
+                after.clone()
+            }
+        });
         assert_eq!(found, Some(after));
     }
 

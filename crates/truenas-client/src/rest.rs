@@ -1,6 +1,6 @@
 //! REST v2.0, as TrueNAS CORE 13.0 to 25.10 speak it.
 
-mod answer;
+pub(crate) mod answer;
 mod route;
 pub(crate) mod transport;
 
@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
 use crate::differences::Differences;
-use crate::paging::{Pages, Turn};
+use crate::paging::{PAGE_ENTRIES, Pages, Turn};
 use crate::wire::{
     WireAlert, WireJob, WirePool, WireReplicationTask, WireSnapshot, WireSnapshotTask, WireSystem,
 };
@@ -119,7 +119,7 @@ impl TrueNas for RestClient {
 
     async fn snapshots(&self, query: &SnapshotQuery) -> Result<Vec<Snapshot>, TrueNasError> {
         let differences = self.differences().await?;
-        let mut pages = Pages::of(differences.page_entries());
+        let mut pages = Pages::of(PAGE_ENTRIES);
         loop {
             let route = Route::Snapshots {
                 query,

@@ -110,10 +110,7 @@ fn with_provider(
         .map_err(|error| setup(address, error))
 }
 
-fn pinned(
-    verifier: PinnedCertificate,
-    address: &NasAddress,
-) -> Result<ClientConfig, TrueNasError> {
+fn pinned(verifier: PinnedCertificate, address: &NasAddress) -> Result<ClientConfig, TrueNasError> {
     Ok(with_provider(address)?
         // Rustls calls every verifier of one's own dangerous. This one is stricter than the usual
         // one about which certificate it takes, and leaves the signatures to rustls.

@@ -16,7 +16,9 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::model::replication::is_within;
-use crate::{NamedTime, Progress, ReplicationTask, RunningSince, Snapshot, SnapshotName, TaskState};
+use crate::{
+    NamedTime, Progress, ReplicationTask, RunningSince, Snapshot, SnapshotName, TaskState,
+};
 
 /// What a replication task is judged by, next to its own state.
 #[derive(Debug, Clone, PartialEq, Eq)]

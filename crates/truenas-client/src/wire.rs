@@ -43,6 +43,14 @@ pub(crate) fn read<T: DeserializeOwned>(document: &[u8]) -> Result<T, Misfit> {
     Ok(value)
 }
 
+/// Reads a value that has been taken out of a document.
+pub(crate) fn read_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Misfit> {
+    serde_path_to_error::deserialize(value).map_err(|error| Misfit {
+        at: error.path().to_string(),
+        what: error.inner().to_string(),
+    })
+}
+
 fn misfit(path: &str, error: &serde_json::Error) -> Misfit {
     let position = format!("line {} column {}", error.line(), error.column());
     let text = error.to_string();

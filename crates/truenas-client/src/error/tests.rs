@@ -4,9 +4,36 @@ fn request() -> String {
     "GET https://192.0.2.10/api/v2.0/replication".to_owned()
 }
 
-fn one_of_each() -> Vec<TrueNasError> {
+fn those_of_json_rpc() -> Vec<TrueNasError> {
     let url = || "https://192.0.2.10".to_owned();
     vec![
+        TrueNasError::Moving { request: request() },
+        TrueNasError::UserMissing { url: url() },
+        TrueNasError::Login {
+            url: url(),
+            reason: "the key is revoked",
+        },
+        TrueNasError::WrongApi {
+            url: url(),
+            reason: "it speaks another",
+        },
+        TrueNasError::Closed {
+            request: request(),
+            code: 1008,
+            reason: "policy violation".to_owned(),
+        },
+        TrueNasError::Call {
+            request: request(),
+            errname: "EBUSY".to_owned(),
+            message: "Rate Limit Exceeded".to_owned(),
+            traceback: None,
+        },
+    ]
+}
+
+fn one_of_each() -> Vec<TrueNasError> {
+    let url = || "https://192.0.2.10".to_owned();
+    let mut errors = vec![
         TrueNasError::NotHttps {
             url: "http://192.0.2.10/".to_owned(),
         },
@@ -85,27 +112,13 @@ fn one_of_each() -> Vec<TrueNasError> {
             what: "missing field `id`".to_owned(),
             at: "[0]".to_owned(),
         },
-        TrueNasError::Moving { request: request() },
-        TrueNasError::UserMissing { url: url() },
-        TrueNasError::WrongApi {
-            url: url(),
-            reason: "it speaks another",
-        },
-        TrueNasError::Closed {
-            request: request(),
-            reason: "policy violation".to_owned(),
-        },
-        TrueNasError::Call {
-            request: request(),
-            errname: "EBUSY".to_owned(),
-            message: "Rate Limit Exceeded".to_owned(),
-            traceback: None,
-        },
         TrueNasError::TooLong {
             request: request(),
             limit_bytes: 10,
         },
-    ]
+    ];
+    errors.extend(those_of_json_rpc());
+    errors
 }
 
 #[test]

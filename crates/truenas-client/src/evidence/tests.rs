@@ -53,7 +53,10 @@ fn the_newest_that_is_on_both_counts() {
     let Some(Finding::OnBoth { source, target, .. }) = newest_on_both(&here, &there) else {
         panic!("nothing was found");
     };
-    assert_eq!((source.name.as_str(), target.name.as_str()), ("auto-2", "auto-2"));
+    assert_eq!(
+        (source.name.as_str(), target.name.as_str()),
+        ("auto-2", "auto-2")
+    );
     assert_eq!(newest_on_both(&here, &[]), None);
     assert_eq!(newest_on_both(&[], &there), None);
 }
@@ -154,7 +157,10 @@ mod on_both_nas {
             time_zone: None,
         };
         let evidence = request.collect(&source, None).await.unwrap();
-        assert_eq!(findings(&evidence), [("tank/a", false), ("tank/a/db", false)]);
+        assert_eq!(
+            findings(&evidence),
+            [("tank/a", false), ("tank/a/db", false)]
+        );
         assert!(
             evidence
                 .iter()

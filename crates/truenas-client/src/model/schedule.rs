@@ -109,6 +109,7 @@ impl Schedule {
 /// More than a day has minutes, so that a day whose times do not count is passed over.
 const ATTEMPTS: usize = 2 * 24 * 60;
 
+#[derive(Debug, Clone, Copy)]
 enum Direction {
     Forward,
     Backward,
@@ -193,7 +194,11 @@ mod tests {
     fn what_cannot_be_read_has_no_times() {
         for fields in ["a b c d e", "61 3 * * *", "0 0 31 2 *", "    "] {
             let unreadable = schedule(fields, ALL_DAY);
-            assert_eq!(around(&unreadable, "2026-11-25T12:00:00Z"), (None, None), "{fields}");
+            assert_eq!(
+                around(&unreadable, "2026-11-25T12:00:00Z"),
+                (None, None),
+                "{fields}"
+            );
         }
         let times = schedule("0 3 * * *", ("soon", "later"));
         assert_eq!(around(&times, "2026-11-25T12:00:00Z"), (None, None));

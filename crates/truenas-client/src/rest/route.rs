@@ -2,10 +2,10 @@
 
 use url::Url;
 
+use crate::SnapshotQuery;
 use crate::address::NasAddress;
 use crate::differences::Differences;
 use crate::paging::Page;
-use crate::SnapshotQuery;
 
 /// One address of the API.
 #[derive(Debug, Clone)]
@@ -92,7 +92,10 @@ fn snapshot_filters(url: &mut Url, query: &SnapshotQuery, page: Page) {
             pairs.append_pair("snapshot_name__regex", &format!("^{name}$"));
         }
     }
-    if let Some(from) = names_from.as_deref().filter(|from| is_text_to_the_nas(from)) {
+    if let Some(from) = names_from
+        .as_deref()
+        .filter(|from| is_text_to_the_nas(from))
+    {
         pairs.append_pair("snapshot_name__gte", from);
     }
     pairs.append_pair("limit", &page.limit.to_string());
@@ -114,7 +117,7 @@ mod tests {
     use super::*;
     use crate::Version;
 
-    fn urls<const N: usize>(routes: [Route<'_>; N]) -> Vec<String> {
+    fn urls<const N: usize>(routes: &[Route<'_>; N]) -> Vec<String> {
         let nas = NasAddress::new(&Url::parse("https://nas.example:8443/ui/").unwrap()).unwrap();
         routes
             .iter()
@@ -129,7 +132,7 @@ mod tests {
     #[test]
     fn addresses_are_built_and_escaped() {
         assert_eq!(
-            urls([
+            urls(&[
                 Route::SystemInfo,
                 Route::RunSnapshotTask { id: 3 },
                 Route::Job { id: 7 },
@@ -150,7 +153,7 @@ mod tests {
                 limit: 5,
             };
             let differences = Differences::of(&Version::parse(version));
-            urls([Route::Snapshots {
+            urls(&[Route::Snapshots {
                 query,
                 page,
                 differences,

@@ -3,7 +3,9 @@ use serde_json::Value;
 
 use super::WireJob;
 use crate::model::task_state::last_snapshot;
-use crate::{Direction, Job, NamingSchema, ReplicationTask, ReplicationTransport, Schedule, TaskState};
+use crate::{
+    Direction, Job, NamingSchema, ReplicationTask, ReplicationTransport, Schedule, TaskState,
+};
 
 /// An entry of `replication.query`.
 #[derive(Debug, Deserialize)]
