@@ -121,7 +121,7 @@ impl RestServer {
             service_fn(move |request| answer(Arc::clone(&house), request))
         };
         let certificate = identity.as_ref().map(|identity| identity.pem.clone());
-        let task = tokio::spawn(tls::serve(listener, identity, service));
+        let task = tokio::spawn(async move { tls::serve(&listener, identity, service).await });
         Ok(Self {
             address,
             certificate,

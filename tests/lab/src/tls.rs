@@ -51,7 +51,7 @@ impl Identity {
 }
 
 /// Serves until it is dropped, and every connection with it; in clear if it has no identity.
-pub(crate) async fn serve<S>(listener: TcpListener, identity: Option<Identity>, service: S)
+pub(crate) async fn serve<S>(listener: &TcpListener, identity: Option<Identity>, service: S)
 where
     S: Service<Request<Incoming>, Response = Response<Body>> + Clone + Send + 'static,
     S::Future: Send,
@@ -89,13 +89,15 @@ where
     }
 }
 
-async fn speak<S>(stream: impl AsyncRead + AsyncWrite + Unpin, service: S)
+async fn speak<S>(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, service: S)
 where
-    S: Service<Request<Incoming>, Response = Response<Body>>,
+    S: Service<Request<Incoming>, Response = Response<Body>> + Send + 'static,
+    S::Future: Send,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     if let Err(error) = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
         .await
     {
         debug!(%error, "the connection ended");

@@ -1,4 +1,5 @@
-//! A simulated TrueNAS: REST v2.0 over TLS, with tasks that go on by themselves.
+//! A simulated TrueNAS: REST v2.0 and JSON-RPC 2.0 over TLS, in five versions, with tasks that go
+//! on by themselves and faults on demand.
 //!
 //! TrueNAS cannot be run here, so this is the one part of the lab that only behaves like the real
 //! one. It does so in what a client can see: the shape of the answers, the oddities of filters and
@@ -28,12 +29,21 @@
 
 mod clock;
 mod control;
+mod events;
+mod fault;
 mod http;
+mod jsonrpc;
+mod keys;
 mod options;
 mod query;
+mod records;
+mod refusal;
 mod replication;
 mod resource;
 mod service;
+mod snapshots;
+mod tasks;
+mod versions;
 mod world;
 
 use std::io;
@@ -47,11 +57,17 @@ use url::Url;
 
 use crate::tls;
 
+use control::Listening;
+
 pub use control::Control;
-pub use http::{KeySeen, RequestSeen};
-pub use options::{SimReplication, SimSnapshotTask, SimulatedVersion, SimulatorOptions};
+pub use keys::KeyState;
+pub use options::{KeyRole, PoolHealth, RateLimit, SimulatorOptions};
+pub use records::{CallSeen, ConnectionSeen, KeySeen, RequestSeen};
 pub use service::TrueNasService;
-pub use world::SimSnapshot;
+pub use snapshots::SimSnapshot;
+pub use tasks::{SimReplication, SimSchedule, SimSnapshotTask};
+pub use versions::SimulatedVersion;
+pub use world::ShutdownSeen;
 
 /// How often the tasks go on when nobody asks.
 const TICK: Duration = Duration::from_millis(50);
@@ -74,6 +90,14 @@ pub enum SimulatorError {
         /// Why not.
         source: io::Error,
     },
+    /// Its time zone cannot be had.
+    #[error("put a simulated TrueNAS into the time zone {name:?}")]
+    TimeZone {
+        /// The name.
+        name: String,
+        /// Why not.
+        source: jiff::Error,
+    },
 }
 
 /// A simulated TrueNAS that is switched on. Dropping it switches it off.
@@ -83,6 +107,7 @@ pub struct Simulator {
     address: SocketAddr,
     server: JoinHandle<()>,
     ticker: JoinHandle<()>,
+    plain: Option<JoinHandle<()>>,
 }
 
 impl Simulator {
@@ -102,20 +127,9 @@ impl Simulator {
     /// # Errors
     /// If its address cannot be had.
     pub async fn boot(control: Control, address: SocketAddr) -> Result<Self, SimulatorError> {
-        let bound: io::Result<_> = async {
-            let listener = TcpListener::bind(address).await?;
-            let address = listener.local_addr()?;
-            Ok((listener, address))
-        }
-        .await;
-        let (listener, address) =
-            bound.map_err(|source| SimulatorError::Bind { address, source })?;
+        let (listener, address) = listen(address).await?;
         control.switched_on();
-        let server = tokio::spawn(tls::serve(
-            listener,
-            Some(control.identity()),
-            TowerToHyperService::new(http::router(control.clone())),
-        ));
+        let server = tokio::spawn(serve(control.clone(), listener, address, true));
         let ticker = tokio::spawn({
             let control = control.clone();
             async move {
@@ -131,7 +145,24 @@ impl Simulator {
             address,
             server,
             ticker,
+            plain: None,
         })
+    }
+
+    /// Listens without encryption, too, at a port of its own, and returns its address. What is
+    /// sent there can be read by everybody: a key that comes there to a login is worth nothing any
+    /// more.
+    ///
+    /// # Errors
+    /// If no port can be had.
+    pub async fn plain_http(&mut self) -> Result<SocketAddr, SimulatorError> {
+        let address = SocketAddr::new(self.address.ip(), 0);
+        let (listener, address) = listen(address).await?;
+        let server = serve(self.control.clone(), listener, address, false);
+        if let Some(before) = self.plain.replace(tokio::spawn(server)) {
+            before.abort();
+        }
+        Ok(address)
     }
 
     /// Where it is: `https://IP:PORT`.
@@ -157,6 +188,12 @@ impl Simulator {
         self.control.api_key()
     }
 
+    /// Whose key that is: JSON-RPC wants to know.
+    #[must_use]
+    pub fn username(&self) -> String {
+        self.control.username()
+    }
+
     /// The fingerprint of its certificate, as its web page would show it.
     #[must_use]
     pub fn certificate_sha256(&self) -> String {
@@ -180,6 +217,57 @@ impl Drop for Simulator {
     fn drop(&mut self) {
         self.server.abort();
         self.ticker.abort();
+        if let Some(plain) = &self.plain {
+            plain.abort();
+        }
         self.control.switched_off();
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), SimulatorError> {
+    let bound: io::Result<_> = async {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    }
+    .await;
+    bound.map_err(|source| SimulatorError::Bind { address, source })
+}
+
+/// Serves as long as the NAS is on, and is away while it is.
+async fn serve(control: Control, listener: TcpListener, address: SocketAddr, secure: bool) {
+    let mut listener = Some(listener);
+    loop {
+        // Seen from here on, so that no cut is missed.
+        let mut cuts = control.cuts();
+        match control.listening() {
+            Listening::No => return,
+            Listening::NotFor(time) => {
+                drop(listener.take());
+                tokio::time::sleep(time).await;
+                control.end_outages();
+            }
+            Listening::Yes => {
+                let here = match listener.take() {
+                    Some(here) => here,
+                    None => match TcpListener::bind(address).await {
+                        Ok(here) => here,
+                        Err(error) => {
+                            tracing::debug!(%error, "the port is taken");
+                            tokio::time::sleep(TICK).await;
+                            continue;
+                        }
+                    },
+                };
+                let encrypted = secure && control.speaks_tls();
+                let identity = encrypted.then(|| control.identity());
+                let service = TowerToHyperService::new(http::router(control.clone(), encrypted));
+                tokio::select! {
+                    () = tls::serve(&here, identity, service) => {}
+                    _ = cuts.changed() => {}
+                }
+                listener = Some(here);
+            }
+        }
     }
 }

@@ -1,19 +1,29 @@
 //! The hand on a simulated NAS.
 
+mod faults;
+mod power;
+mod tasks;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use serde_json::Value;
+use jiff::tz::TimeZone;
+use tokio::sync::watch;
 use truenas_client::CertificateFingerprint;
 
 use super::SimulatorError;
 use super::clock::NasClock;
-use super::http::{Fault, KeySeen, RequestSeen};
-use super::options::SimulatorOptions;
+use super::keys::KeyState;
+use super::options::{KeyRole, PoolHealth, SimulatorOptions};
+use super::records::{CallSeen, ConnectionSeen, RequestSeen};
 use super::replication::Replication;
-use super::world::{Scrub, SimSnapshot, World};
+use super::snapshots::SimSnapshot;
+use super::versions::SimulatedVersion;
+use super::world::{Scan, World, later};
 use crate::tls::Identity;
+
+pub(super) use power::Listening;
 
 type Reachable = Arc<dyn Fn() -> bool + Send + Sync>;
 
@@ -31,6 +41,10 @@ struct Nas {
     clock: NasClock,
     world: Mutex<World>,
     other: Mutex<OtherNas>,
+    /// How often all connections have been cut.
+    cuts: watch::Sender<u64>,
+    /// How many changes there have been.
+    news: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -51,14 +65,21 @@ impl Control {
     /// A NAS that is switched off; [`Simulator::boot`](super::Simulator::boot) switches it on.
     ///
     /// # Errors
-    /// If its certificate cannot be made.
+    /// If its certificate cannot be made, or its time zone is not known here.
     pub fn new(options: SimulatorOptions) -> Result<Self, SimulatorError> {
+        let zone =
+            TimeZone::get(&options.time_zone).map_err(|source| SimulatorError::TimeZone {
+                name: options.time_zone.clone(),
+                source,
+            })?;
         let nas = Nas {
             identity: Identity::new(&options.hostname, options.address.ip())
                 .map_err(|source| SimulatorError::Certificate { source })?,
             clock: NasClock::ahead_by(options.clock_ahead),
-            world: Mutex::new(World::new(options)),
+            world: Mutex::new(World::new(options, zone)),
             other: Mutex::default(),
+            cuts: watch::Sender::new(0),
+            news: watch::Sender::new(0),
         };
         Ok(Self { nas: Arc::new(nas) })
     }
@@ -73,6 +94,12 @@ impl Control {
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.world().on
+    }
+
+    /// What runs on it.
+    #[must_use]
+    pub fn version(&self) -> SimulatedVersion {
+        self.world().options.version
     }
 
     /// What replication tasks send arrives at `other`. Without another NAS, it goes nowhere, and
@@ -94,110 +121,124 @@ impl Control {
     /// Its snapshots of one dataset, in the order in which they were taken.
     #[must_use]
     pub fn snapshots(&self, dataset: &str) -> Vec<SimSnapshot> {
-        let mut snapshots = self.world().snapshots.clone();
-        snapshots.retain(|snapshot| snapshot.dataset == dataset);
-        snapshots
+        self.world().snapshots.of(dataset).to_vec()
     }
 
-    /// Runs a snapshot task now, and what follows it, as its schedule would.
-    ///
-    /// # Panics
-    /// When the NAS has no such task.
-    pub fn run_snapshot_task(&self, id: i64) {
+    /// Adds `count` snapshots of a dataset, taken every `seconds_apart` seconds until now, and
+    /// named after the times at which they were.
+    pub fn add_snapshots(&self, dataset: &str, count: u32, seconds_apart: u32) {
         self.change(|world, now| {
-            let ran = world.run_snapshot_task(id, now);
-            assert!(ran.is_ok(), "the simulated NAS has no snapshot task {id}");
-        });
-    }
-
-    /// Since when a replication task has been running; `None` while it does not.
-    #[must_use]
-    pub fn running_since(&self, name: &str) -> Option<Timestamp> {
-        self.with_replication(name, |task| task.running_since())
-    }
-
-    /// Keeps a replication task `RUNNING` from its next run on (or in the current one) until
-    /// [`Control::release_replication`].
-    pub fn hold_replication(&self, name: &str) {
-        self.with_replication(name, |task| task.held = true);
-    }
-
-    /// Lets a held replication task end.
-    pub fn release_replication(&self, name: &str) {
-        self.with_replication(name, |task| task.held = false);
-    }
-
-    /// Enables or disables a replication task.
-    pub fn set_replication_enabled(&self, name: &str, enabled: bool) {
-        self.with_replication(name, |task| task.options.enabled = enabled);
-    }
-
-    /// Makes a replication task show this as its `state`, and stand still as long as it does.
-    pub fn set_state(&self, name: &str, state: Value) {
-        self.with_replication(name, |task| task.says = Some(state));
-    }
-
-    /// Takes [`Control::set_state`] back.
-    pub fn clear_state(&self, name: &str) {
-        self.with_replication(name, |task| task.says = None);
-    }
-
-    /// Lets a scrub of a pool be at `percent`.
-    pub fn scrub(&self, pool: &str, percent: f64) {
-        self.change(|world, now| {
-            let running = world.scrubs.get(pool).filter(|scrub| scrub.ended.is_none());
-            let started = running.map_or(now, |scrub| scrub.started);
-            let scrub = Scrub {
-                percent,
-                started,
-                ended: None,
-            };
-            world.scrubs.insert(pool.to_owned(), scrub);
-        });
-    }
-
-    /// Lets the scrub of a pool be done.
-    pub fn end_scrub(&self, pool: &str) {
-        self.change(|world, now| {
-            if let Some(scrub) = world.scrubs.get_mut(pool) {
-                scrub.percent = 100.0;
-                scrub.ended = Some(now);
+            for number in (0..count).rev() {
+                let ago = u64::from(number) * u64::from(seconds_apart);
+                let at = now
+                    .checked_sub(std::time::Duration::from_secs(ago))
+                    .unwrap_or(Timestamp::MIN);
+                let local = at.to_zoned_datetime(world.zone.clone());
+                let name = local.strftime("auto-%Y-%m-%d_%H-%M-%S").to_string();
+                world.snapshot(dataset, &name, at);
             }
         });
     }
 
-    /// Answers the next request that has no such answer waiting yet with this, whatever it asks.
-    pub fn next_response(&self, status: u16, body: impl Into<String>) {
-        self.plan(status, None, body.into());
+    /// Removes a snapshot.
+    pub fn remove_snapshot(&self, dataset: &str, name: &str) {
+        self.world().snapshots.remove(dataset, name);
     }
 
-    /// Answers the next request that has no other answer waiting yet with a redirect.
-    pub fn next_redirect(&self, to: &str) {
-        self.plan(307, Some(to.to_owned()), String::new());
+    /// Lets a scrub of a pool be at `percent`.
+    pub fn scrub(&self, pool: &str, percent: f64) {
+        self.scan("SCRUB", pool, percent);
     }
 
-    /// Every request that came through TLS since the NAS was made.
+    /// Lets a resilver of a pool be at `percent`.
+    pub fn resilver(&self, pool: &str, percent: f64) {
+        self.scan("RESILVER", pool, percent);
+    }
+
+    fn scan(&self, function: &'static str, pool: &str, percent: f64) {
+        self.change(|world, now| {
+            let running = world.scans.get(pool).filter(|scan| scan.ended.is_none());
+            let started = running.map_or(now, |scan| scan.started);
+            let scan = Scan {
+                function,
+                percent,
+                started,
+                ended: None,
+            };
+            world.scans.insert(pool.to_owned(), scan);
+        });
+    }
+
+    /// Lets the scrub or resilver of a pool be done.
+    pub fn end_scrub(&self, pool: &str) {
+        self.change(|world, now| {
+            if let Some(scan) = world.scans.get_mut(pool) {
+                scan.percent = 100.0;
+                scan.ended = Some(now);
+            }
+        });
+    }
+
+    /// How a pool is doing from now on.
+    pub fn set_pool(&self, pool: &str, health: PoolHealth) {
+        self.world().pools.insert(pool.to_owned(), health);
+    }
+
+    /// Raises an alert of a class, such as `VolumeStatus`, at a level, such as `CRITICAL`. Those
+    /// that follow from what the tasks do are there without this.
+    pub fn raise_alert(&self, level: &str, class: &str, text: &str) {
+        self.change(|world, now| world.alert(level, class, text, now));
+    }
+
+    /// Takes the alerts back that were raised.
+    pub fn clear_alerts(&self) {
+        self.world().alerts.clear();
+    }
+
+    /// Every request that came by HTTP since the NAS was made, the openings of WebSockets included.
     #[must_use]
     pub fn requests(&self) -> Vec<RequestSeen> {
-        self.world().requests.clone()
+        self.world().records.requests.clone()
     }
 
-    /// How many requests came with a key, right or wrong.
+    /// Every call of JSON-RPC, the logins included.
+    #[must_use]
+    pub fn calls(&self) -> Vec<CallSeen> {
+        self.world().records.calls.clone()
+    }
+
+    /// Every connection for JSON-RPC.
+    #[must_use]
+    pub fn connections(&self) -> Vec<ConnectionSeen> {
+        self.world().records.connections.clone()
+    }
+
+    /// How many requests and calls came with a key, right or wrong.
     #[must_use]
     pub fn keys_seen(&self) -> usize {
-        self.world()
-            .requests
-            .iter()
-            .filter(|request| request.key != KeySeen::Absent)
-            .count()
+        self.world().records.keys_seen()
     }
 
-    fn plan(&self, status: u16, location: Option<String>, body: String) {
-        self.world().faults.push_back(Fault {
-            status,
-            location,
-            body,
-        });
+    /// What has become of its key.
+    #[must_use]
+    pub fn key_state(&self) -> KeyState {
+        self.world().keys.state.clone()
+    }
+
+    /// Makes its key good or bad.
+    pub fn set_key_state(&self, state: KeyState) {
+        self.world().keys.state = state;
+    }
+
+    /// Gives the owner of its key other rights.
+    pub fn set_key_role(&self, role: KeyRole) {
+        self.world().keys.role = role;
+    }
+
+    /// Whose key it is.
+    #[must_use]
+    pub fn username(&self) -> String {
+        self.world().options.username.clone()
     }
 
     #[track_caller]
@@ -231,16 +272,9 @@ impl Control {
         format!("1-{}", letters.collect::<String>())
     }
 
-    pub(super) fn switched_on(&self) {
-        self.change(World::switched_on);
-    }
-
-    pub(super) fn switched_off(&self) {
-        self.world().on = false;
-    }
-
     /// Lets the tasks go on until now, and brings what they send to the other NAS.
     pub(super) fn go_on(&self) {
+        self.end_outages();
         let (other, reachable) = {
             let other = self.other();
             (other.control.clone(), other.reachable.clone())
@@ -286,7 +320,15 @@ impl Control {
     pub(super) fn change<R>(&self, act: impl FnOnce(&mut World, Timestamp) -> R) -> R {
         // The time is read under the lock, so that it never goes back for the world.
         let mut world = self.world();
-        act(&mut world, self.nas.clock.now())
+        let result = act(&mut world, self.nas.clock.now());
+        world.note_changes();
+        let happened = world.events.happened();
+        self.nas.news.send_if_modified(|known| {
+            let news = *known != happened;
+            *known = happened;
+            news
+        });
+        result
     }
 
     fn world(&self) -> MutexGuard<'_, World> {

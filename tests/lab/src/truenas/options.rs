@@ -5,26 +5,8 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-/// The TrueNAS that is simulated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SimulatedVersion {
-    /// TrueNAS CORE 13.0-U6.7.
-    Core13_0,
-    /// TrueNAS SCALE 24.10.1.
-    Scale24_10,
-}
-
-impl SimulatedVersion {
-    /// As `system.info` writes it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Core13_0 => "TrueNAS-13.0-U6.7",
-            Self::Scale24_10 => "TrueNAS-SCALE-24.10.1",
-        }
-    }
-}
+use super::tasks::{SimReplication, SimSnapshotTask};
+use super::versions::SimulatedVersion;
 
 /// A simulated NAS.
 #[derive(Debug, Clone)]
@@ -43,6 +25,14 @@ pub struct SimulatorOptions {
     pub replication_tasks: Vec<SimReplication>,
     /// How far its clock is ahead of this machine's.
     pub clock_ahead: SignedDuration,
+    /// Where it believes to be: an IANA name. Its snapshots are named after the local time.
+    pub time_zone: String,
+    /// Whose key it accepts. Before 25.04 nobody asks.
+    pub username: String,
+    /// What the owner of the key may do. Before 25.04 a key may do everything.
+    pub key_role: KeyRole,
+    /// How many logins it takes.
+    pub rate_limit: RateLimit,
 }
 
 impl SimulatorOptions {
@@ -57,105 +47,106 @@ impl SimulatorOptions {
             snapshot_tasks: Vec::new(),
             replication_tasks: Vec::new(),
             clock_ahead: SignedDuration::ZERO,
+            time_zone: "UTC".to_owned(),
+            username: "backup".to_owned(),
+            key_role: KeyRole::FullAdmin,
+            rate_limit: RateLimit::default(),
         }
     }
 }
 
-/// A periodic snapshot task.
-#[derive(Debug, Clone)]
-pub struct SimSnapshotTask {
-    /// Its number.
-    pub id: i64,
-    /// What it takes snapshots of.
-    pub dataset: String,
-    /// Whether the children of the dataset are included.
-    pub recursive: bool,
-    /// Whether it runs at all.
-    pub enabled: bool,
-    /// How often it runs: for the first time so long after the NAS is switched on. `None` if it
-    /// runs only when it is told to.
-    pub every: Option<Duration>,
-    /// How its snapshots are named. Unlike the original's default, ours has seconds, because
-    /// nights in the lab are short. A name that exists already is not taken again.
-    pub naming_schema: String,
+/// What the owner of a key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyRole {
+    /// Everything.
+    FullAdmin,
+    /// Read, and of the jobs only their own. REST refuses them altogether.
+    ReadOnly,
 }
 
-impl SimSnapshotTask {
-    /// A recursive task that runs only when it is told to.
-    #[must_use]
-    pub fn new(id: i64, dataset: &str) -> Self {
+/// How many logins a NAS takes from one address by one method, over WebSocket alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// How many it takes…
+    pub calls: u32,
+    /// … in such a time, which begins with the first.
+    pub period: Duration,
+    /// How long it thinks before it refuses one more. The original throws dice between one second
+    /// and ten.
+    pub pause: Duration,
+}
+
+impl Default for RateLimit {
+    /// As the original has it.
+    fn default() -> Self {
         Self {
-            id,
-            dataset: dataset.to_owned(),
-            recursive: true,
-            enabled: true,
-            every: None,
-            naming_schema: "auto-%Y-%m-%d_%H-%M-%S".to_owned(),
+            calls: 20,
+            period: Duration::from_mins(1),
+            pause: Duration::from_secs(1),
         }
     }
-
-    /// Runs by itself.
-    #[must_use]
-    pub fn every(mut self, period: Duration) -> Self {
-        self.every = Some(period);
-        self
-    }
 }
 
-/// A replication task with one source dataset.
-#[derive(Debug, Clone)]
-pub struct SimReplication {
-    /// Its number.
-    pub id: i64,
-    /// Its name.
-    pub name: String,
-    /// The dataset that it sends.
-    pub source: String,
-    /// What that becomes on the other NAS.
-    pub target_dataset: String,
-    /// Whether the children of the source are included.
-    pub recursive: bool,
-    /// Whether it runs at all.
-    pub enabled: bool,
-    /// The snapshot tasks after which it runs. Without any, it runs only when it is told to.
-    pub snapshot_tasks: Vec<i64>,
-    /// How long it waits before it runs, as if for another task.
-    pub waits: Duration,
-    /// How long it runs.
-    pub takes: Duration,
-    /// How long it tries to reach the other NAS before it ends in an error.
-    pub gives_up_after: Duration,
+/// How a pool is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolHealth {
+    /// `ONLINE`, `DEGRADED`, `OFFLINE`, …
+    pub status: String,
+    /// Whether TrueNAS calls it healthy.
+    pub healthy: bool,
+    /// Whether it has something to say all the same.
+    pub warning: bool,
+    /// `OK`, or what is wrong in one word of ZFS.
+    pub code: String,
+    /// What is wrong, in a sentence.
+    pub detail: Option<String>,
 }
 
-impl SimReplication {
-    /// A recursive task that runs when it is told to, for half a second, and gives up after two.
+impl PoolHealth {
+    /// All is well.
     #[must_use]
-    pub fn new(id: i64, name: &str, source: &str, target_dataset: &str) -> Self {
+    pub fn online() -> Self {
         Self {
-            id,
-            name: name.to_owned(),
-            source: source.to_owned(),
-            target_dataset: target_dataset.to_owned(),
-            recursive: true,
-            enabled: true,
-            snapshot_tasks: Vec::new(),
-            waits: Duration::ZERO,
-            takes: Duration::from_millis(500),
-            gives_up_after: Duration::from_secs(2),
+            status: "ONLINE".to_owned(),
+            healthy: true,
+            warning: false,
+            code: "OK".to_owned(),
+            detail: None,
         }
     }
 
-    /// Runs by itself after the snapshot task of this number.
+    /// A disk is missing.
     #[must_use]
-    pub fn after(mut self, snapshot_task: i64) -> Self {
-        self.snapshot_tasks.push(snapshot_task);
-        self
+    pub fn degraded(detail: &str) -> Self {
+        Self {
+            status: "DEGRADED".to_owned(),
+            healthy: false,
+            warning: false,
+            code: "FAULTED_DEV_R".to_owned(),
+            detail: Some(detail.to_owned()),
+        }
     }
 
-    /// Runs so long.
+    /// Healthy, with a warning.
     #[must_use]
-    pub fn takes(mut self, duration: Duration) -> Self {
-        self.takes = duration;
-        self
+    pub fn warning(detail: &str) -> Self {
+        Self {
+            warning: true,
+            code: "FEAT_DISABLED".to_owned(),
+            detail: Some(detail.to_owned()),
+            ..Self::online()
+        }
+    }
+
+    /// Not there: its sizes are unknown.
+    #[must_use]
+    pub fn offline() -> Self {
+        Self {
+            status: "OFFLINE".to_owned(),
+            healthy: false,
+            warning: false,
+            code: "UNKNOWN".to_owned(),
+            detail: None,
+        }
     }
 }

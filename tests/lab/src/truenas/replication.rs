@@ -9,8 +9,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::options::SimReplication;
-use super::world::{SimSnapshot, is_within, millis};
+use super::snapshots::{SimSnapshot, Snapshots};
+use super::tasks::SimReplication;
+use super::versions::SimulatedVersion;
+use super::world::millis;
 
 /// A replication task and how it is doing.
 #[derive(Debug)]
@@ -23,6 +25,10 @@ pub(super) struct Replication {
     again: bool,
     /// It does not come to an end until it is released.
     pub(super) held: bool,
+    /// It gets no further and says nothing more, although it runs.
+    pub(super) stalled: bool,
+    /// Since when it is not allowed to run, and why.
+    pub(super) on_hold: Option<(Timestamp, String)>,
     sent: HashSet<u64>,
     last_snapshot: Option<String>,
     /// What it says instead of the truth. As long as it does, it stands still.
@@ -31,8 +37,14 @@ pub(super) struct Replication {
 
 #[derive(Debug, Clone)]
 enum End {
-    Finished { at: Timestamp },
-    Error { at: Timestamp, error: String },
+    Finished {
+        at: Timestamp,
+        warnings: Vec<String>,
+    },
+    Error {
+        at: Timestamp,
+        error: String,
+    },
 }
 
 /// A run that has not ended.
@@ -81,6 +93,8 @@ impl Replication {
             run: None,
             again: false,
             held: false,
+            stalled: false,
+            on_hold: None,
             sent: HashSet::new(),
             last_snapshot: None,
             says: None,
@@ -126,8 +140,14 @@ impl Replication {
     }
 
     /// The NAS was switched off: what ran has never been.
-    pub(super) fn forget(&mut self) {
+    ///
+    /// What it had sent is on the other NAS all the same, and the newer version knows.
+    pub(super) fn forget(&mut self, version: SimulatedVersion) {
+        if version.remembers_more_of_replications() {
+            self.last_snapshot = self.last_sent();
+        }
         self.run = None;
+        self.stalled = false;
         self.again = false;
     }
 
@@ -136,9 +156,12 @@ impl Replication {
         &mut self,
         now: Timestamp,
         reachable: bool,
-        snapshots: &[SimSnapshot],
+        snapshots: &Snapshots,
     ) -> Option<Outcome> {
         let run = self.run.as_mut()?;
+        if self.stalled && run.started.is_some() {
+            return None;
+        }
         let passed = unsigned(now.duration_since(run.seen));
         run.seen = now;
         if self.says.is_some() {
@@ -156,7 +179,10 @@ impl Replication {
                 self.sent.insert(snapshot.guid);
                 self.last_snapshot = Some(format!("{}@{}", snapshot.dataset, snapshot.name));
             }
-            self.ended = Some(End::Finished { at: now });
+            self.ended = Some(End::Finished {
+                at: now,
+                warnings: self.options.warnings.clone(),
+            });
             let job = run.job;
             self.run = None;
             return Some(Outcome::Ended { job, error: None });
@@ -184,7 +210,7 @@ impl Replication {
         if run.delivery == Delivery::Sending && run.sent_for >= self.options.takes && !self.held {
             run.delivery = Delivery::HandedOver;
             let delivered = run.snapshots.iter().map(|snapshot| SimSnapshot {
-                dataset: target_of(&self.options, &snapshot.dataset),
+                dataset: self.options.target_of(&snapshot.dataset),
                 ..snapshot.clone()
             });
             return Some(Outcome::Deliver(delivered.collect()));
@@ -192,29 +218,64 @@ impl Replication {
         None
     }
 
-    /// What the API shows under `state`.
-    pub(super) fn state(&self) -> Value {
+    /// What the engine holds of it, but for the job; without anything if it has no such task.
+    pub(super) fn state(&self, version: SimulatedVersion) -> Value {
+        let pending = json!({ "state": "PENDING" });
         if let Some(says) = &self.says {
             return says.clone();
         }
         // A disabled task is not in the definition that the engine works from.
-        if !self.options.enabled && self.run.is_none() {
-            return json!({ "state": "PENDING" });
+        let remembers = version.remembers_more_of_replications();
+        if !self.options.enabled && self.run.is_none() && !remembers {
+            return pending;
+        }
+        if let (None, Some((at, reason))) = (&self.run, &self.on_hold) {
+            return json!({ "state": "HOLD", "datetime": millis(*at), "reason": reason });
         }
         let mut state = match (&self.run, &self.ended) {
             (Some(run), _) => self.running(run),
-            (None, Some(End::Finished { at })) => json!({
-                "state": "FINISHED", "datetime": millis(*at), "warnings": [],
+            (None, Some(End::Finished { at, warnings })) => json!({
+                "state": "FINISHED", "datetime": millis(*at), "warnings": warnings,
             }),
             (None, Some(End::Error { at, error })) => json!({
                 "state": "ERROR", "datetime": millis(*at), "error": error,
             }),
-            (None, None) => return json!({ "state": "PENDING" }),
+            (None, None) if remembers && self.last_snapshot.is_some() => json!({}),
+            (None, None) => return pending,
         };
-        if let Some(last_snapshot) = &self.last_snapshot {
+        if let Some(last_snapshot) = self.last_sent() {
             state["last_snapshot"] = json!(last_snapshot);
         }
         state
+    }
+
+    /// The last snapshot that has been sent, be it by a run that has not ended.
+    fn last_sent(&self) -> Option<String> {
+        let of_this_run = self.run.as_ref().and_then(|run| {
+            let sent = usize::try_from(self.snapshots_sent(run)).ok()?;
+            run.snapshots.get(sent.checked_sub(1)?)
+        });
+        match of_this_run {
+            Some(snapshot) => Some(format!("{}@{}", snapshot.dataset, snapshot.name)),
+            None => self.last_snapshot.clone(),
+        }
+    }
+
+    fn snapshots_sent(&self, run: &Run) -> u64 {
+        run.snapshots.len() as u64 * self.done(run) / 100
+    }
+
+    /// How much of a run is done, in percent. A held run stops shortly before its end.
+    fn done(&self, run: &Run) -> u64 {
+        fraction(run.sent_for, self.options.takes).min(99)
+    }
+
+    /// How it last ended, and with what error.
+    pub(super) fn last_end(&self) -> Option<(Timestamp, Option<&str>)> {
+        match self.ended.as_ref()? {
+            End::Finished { at, .. } => Some((*at, None)),
+            End::Error { at, error } => Some((*at, Some(error))),
+        }
     }
 
     fn running(&self, run: &Run) -> Value {
@@ -226,9 +287,7 @@ impl Replication {
         }
         let mut state = json!({ "state": "RUNNING", "datetime": millis(run.seen) });
         let total = run.snapshots.len() as u64;
-        // A held run stops shortly before its end.
-        let done = fraction(run.sent_for, self.options.takes).min(99);
-        let sent = total * done / 100;
+        let (done, sent) = (self.done(run), self.snapshots_sent(run));
         if let Some(current) = run
             .snapshots
             .get(usize::try_from(sent).unwrap_or(usize::MAX))
@@ -246,9 +305,7 @@ impl Replication {
 
     /// How much of the current run is done, in percent.
     pub(super) fn percent(&self) -> u64 {
-        self.run
-            .as_ref()
-            .map_or(0, |run| fraction(run.sent_for, self.options.takes).min(99))
+        self.run.as_ref().map_or(0, |run| self.done(run))
     }
 }
 
@@ -268,23 +325,15 @@ fn unsigned(duration: SignedDuration) -> Duration {
 fn unsent(
     options: &SimReplication,
     sent: &HashSet<u64>,
-    snapshots: &[SimSnapshot],
+    snapshots: &Snapshots,
 ) -> Vec<SimSnapshot> {
-    let included = |dataset: &str| {
-        dataset == options.source || options.recursive && is_within(dataset, &options.source)
-    };
     let mut unsent: Vec<_> = snapshots
         .iter()
-        .filter(|snapshot| included(&snapshot.dataset) && !sent.contains(&snapshot.guid))
+        .filter(|snapshot| options.includes(&snapshot.dataset) && !sent.contains(&snapshot.guid))
         .cloned()
         .collect();
     unsent.sort_by(|a, b| (&a.dataset, a.created_txg).cmp(&(&b.dataset, b.created_txg)));
     unsent
-}
-
-fn target_of(options: &SimReplication, dataset: &str) -> String {
-    let rest = dataset.strip_prefix(&options.source).unwrap_or_default();
-    format!("{}{rest}", options.target_dataset)
 }
 
 #[cfg(test)]

@@ -2,77 +2,100 @@
 //!
 //! Nothing here looks at a clock: time comes in as an argument.
 
-use std::collections::{BTreeMap, VecDeque};
+mod jobs;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::http::{Fault, RequestSeen};
-use super::options::{SimSnapshotTask, SimulatorOptions};
-use super::query::Refusal;
+use super::events::Events;
+use super::fault::Faults;
+use super::keys::Keys;
+use super::options::{PoolHealth, SimulatorOptions};
+use super::records::Records;
+use super::refusal::{ENOENT, Refusal};
 use super::replication::{Outcome, Replication};
+use super::snapshots::{SimSnapshot, Snapshots};
+use super::tasks::{SimSnapshotTask, is_within};
 
-/// A snapshot on a simulated NAS.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SimSnapshot {
-    /// The dataset.
-    pub dataset: String,
-    /// The part after the `@`.
-    pub name: String,
-    /// When it was created, to the second. A replica has the time of the original.
-    pub created: Timestamp,
-    /// Its identity, the same on both NAS.
-    pub guid: u64,
-    pub(super) created_txg: u64,
-}
+pub(super) use jobs::{Caller, Job};
 
 #[derive(Debug)]
 pub(super) struct SnapshotTask {
     pub(super) options: SimSnapshotTask,
     next: Option<Timestamp>,
     pub(super) ran: Option<Timestamp>,
-}
-
-#[derive(Debug)]
-pub(super) struct Job {
-    pub(super) id: i64,
-    pub(super) method: &'static str,
-    pub(super) arguments: Value,
-    pub(super) state: &'static str,
-    pub(super) error: Option<String>,
-    pub(super) started: Timestamp,
-    pub(super) finished: Option<Timestamp>,
+    pub(super) last_snapshot: Option<String>,
 }
 
 /// A scrub that someone set up; see [`Control::scrub`](super::Control::scrub).
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Scrub {
+pub(super) struct Scan {
+    pub(super) function: &'static str,
     pub(super) percent: f64,
     pub(super) started: Timestamp,
     pub(super) ended: Option<Timestamp>,
 }
 
+/// Something that the NAS wants its owner to know.
+#[derive(Debug, Clone)]
+pub(super) struct Alert {
+    pub(super) level: String,
+    pub(super) class: String,
+    pub(super) text: String,
+    pub(super) at: Timestamp,
+}
+
+/// Why nobody is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outage {
+    /// The web server is there, and what stands behind it is not.
+    Gateway { until: Timestamp },
+    /// Nothing listens.
+    Dark { until: Option<Timestamp> },
+}
+
+/// That the NAS was told to switch itself off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownSeen {
+    /// What it was told to be the reason.
+    pub reason: Option<String>,
+    /// After how long.
+    pub delay: Duration,
+}
+
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) options: SimulatorOptions,
+    pub(super) zone: TimeZone,
     pub(super) on: bool,
     pub(super) boots: u64,
     pub(super) booted: Timestamp,
-    pub(super) snapshots: Vec<SimSnapshot>,
+    pub(super) outage: Option<Outage>,
+    pub(super) off_at: Option<Timestamp>,
+    pub(super) shutdowns: Vec<ShutdownSeen>,
+    pub(super) snapshots: Snapshots,
     pub(super) snapshot_tasks: Vec<SnapshotTask>,
     pub(super) replications: Vec<Replication>,
     pub(super) jobs: Vec<Job>,
-    pub(super) scrubs: BTreeMap<String, Scrub>,
-    pub(super) faults: VecDeque<Fault>,
-    pub(super) requests: Vec<RequestSeen>,
+    pub(super) scans: BTreeMap<String, Scan>,
+    pub(super) pools: BTreeMap<String, PoolHealth>,
+    pub(super) alerts: Vec<Alert>,
+    /// Since when all tasks fail for the same reason, and for which.
+    pub(super) broken: Option<(Timestamp, String)>,
+    pub(super) keys: Keys,
+    pub(super) faults: Faults,
+    pub(super) records: Records,
+    pub(super) events: Events,
     transactions: u64,
 }
 
-const ENOENT: i32 = 2;
-
 impl World {
-    pub(super) fn new(options: SimulatorOptions) -> Self {
+    pub(super) fn new(options: SimulatorOptions, zone: TimeZone) -> Self {
         let snapshot_tasks = options
             .snapshot_tasks
             .iter()
@@ -81,6 +104,7 @@ impl World {
                 options,
                 next: None,
                 ran: None,
+                last_snapshot: None,
             });
         let replications = options
             .replication_tasks
@@ -90,15 +114,24 @@ impl World {
         Self {
             snapshot_tasks: snapshot_tasks.collect(),
             replications: replications.collect(),
+            keys: Keys::new(options.key_role, options.rate_limit),
             options,
+            zone,
             on: false,
             boots: 0,
             booted: Timestamp::UNIX_EPOCH,
-            snapshots: Vec::new(),
+            outage: None,
+            off_at: None,
+            shutdowns: Vec::new(),
+            snapshots: Snapshots::default(),
             jobs: Vec::new(),
-            scrubs: BTreeMap::new(),
-            faults: VecDeque::new(),
-            requests: Vec::new(),
+            scans: BTreeMap::new(),
+            pools: BTreeMap::new(),
+            alerts: Vec::new(),
+            broken: None,
+            faults: Faults::default(),
+            records: Records::default(),
+            events: Events::default(),
             transactions: 1000,
         }
     }
@@ -107,13 +140,26 @@ impl World {
         self.on = true;
         self.boots += 1;
         self.booted = now;
-        // Jobs, runs, and what snapshot tasks did are in memory only.
+        self.outage = None;
+        self.off_at = None;
+        self.forget(now);
+    }
+
+    /// What was only in memory has never been: jobs, runs, and what old snapshot tasks did.
+    pub(super) fn forget(&mut self, now: Timestamp) {
+        let version = self.options.version;
         self.jobs.clear();
-        self.replications.iter_mut().for_each(Replication::forget);
+        self.keys.forget_logins();
+        for replication in &mut self.replications {
+            replication.forget(version);
+        }
         for task in &mut self.snapshot_tasks {
-            task.ran = None;
+            if !version.keeps_states_of_snapshot_tasks() {
+                task.ran = None;
+            }
             task.next = task.options.every.map(|period| later(now, period));
         }
+        self.events.forget();
     }
 
     /// Goes on until `now`, and returns what has to be put on the other NAS: the number of the
@@ -123,6 +169,9 @@ impl World {
         now: Timestamp,
         reachable: bool,
     ) -> Vec<(i64, Vec<SimSnapshot>)> {
+        if self.outage.is_some() {
+            return Vec::new();
+        }
         let due: Vec<i64> = self
             .snapshot_tasks
             .iter()
@@ -172,12 +221,23 @@ impl World {
         else {
             return;
         };
-        task.ran = Some(now);
-        task.next = task.options.every.map(|period| later(now, period));
-        let name = now.strftime(&task.options.naming_schema).to_string();
-        let (root, recursive) = (task.options.dataset.clone(), task.options.recursive);
+        let SimSnapshotTask {
+            dataset: root,
+            recursive,
+            exclude,
+            naming_schema,
+            every,
+            ..
+        } = &task.options;
+        let local = now.to_zoned_datetime(self.zone.clone());
+        let name = local.strftime(naming_schema).to_string();
         let mut datasets: Vec<String> = self.options.datasets.clone();
-        datasets.retain(|dataset| *dataset == root || recursive && is_within(dataset, &root));
+        datasets.retain(|dataset| {
+            dataset == root || *recursive && is_within(dataset, root) && !exclude.contains(dataset)
+        });
+        task.next = every.map(|period| later(now, period));
+        task.ran = Some(now);
+        task.last_snapshot = Some(format!("{root}@{name}"));
         for dataset in datasets {
             self.snapshot(&dataset, &name, now);
         }
@@ -208,11 +268,7 @@ impl World {
 
     /// Takes a snapshot over, perhaps from another NAS.
     pub(super) fn receive(&mut self, mut snapshot: SimSnapshot) {
-        let exists = self
-            .snapshots
-            .iter()
-            .any(|other| other.dataset == snapshot.dataset && other.name == snapshot.name);
-        if exists {
+        if self.snapshots.contains(&snapshot.dataset, &snapshot.name) {
             return;
         }
         self.transactions += 1;
@@ -220,74 +276,22 @@ impl World {
         if !self.options.datasets.contains(&snapshot.dataset) {
             self.options.datasets.push(snapshot.dataset.clone());
         }
-        self.snapshots.push(snapshot);
+        self.snapshots.add(snapshot);
     }
 
-    /// Runs a replication task by hand: always a job, which fails at once if the task cannot run.
-    pub(super) fn run_replication(&mut self, id: i64, now: Timestamp) -> i64 {
-        let job = self.start_job(json!([id]), now);
-        let error = match self
-            .replications
-            .iter_mut()
-            .find(|task| task.options.id == id)
-        {
-            None => Some(format!(
-                "[ENOENT] None: ReplicationTask {id} does not exist"
-            )),
-            Some(task) if !task.options.enabled => Some("[EFAULT] Task is not enabled".to_owned()),
-            Some(task) => match task.state()["state"].as_str() {
-                // The original would queue a second run behind one that waits.
-                Some("RUNNING" | "WAITING") => Some("[EFAULT] Task is already running".to_owned()),
-                Some("HOLD") => Some("[EFAULT] Task is on hold".to_owned()),
-                _ => {
-                    task.trigger(now, job);
-                    None
-                }
-            },
-        };
-        if error.is_some() {
-            self.end_job(job, error, now);
-        }
-        job
-    }
-
-    /// Runs a replication task as the scheduler does, which makes a job for it, too.
-    fn start_scheduled(&mut self, index: usize, now: Timestamp) {
-        let task = &mut self.replications[index];
-        let (id, job) = (task.options.id, next_job(&self.jobs));
-        if task.trigger(now, job) {
-            self.start_job(json!([id, false]), now);
-        }
-    }
-
-    fn start_job(&mut self, arguments: Value, now: Timestamp) -> i64 {
-        let id = next_job(&self.jobs);
-        self.jobs.push(Job {
-            id,
-            method: "replication.run",
-            arguments,
-            state: "RUNNING",
-            error: None,
-            started: now,
-            finished: None,
+    pub(super) fn alert(&mut self, level: &str, class: &str, text: &str, at: Timestamp) {
+        self.alerts.push(Alert {
+            level: level.to_owned(),
+            class: class.to_owned(),
+            text: text.to_owned(),
+            at,
         });
-        id
     }
 
-    fn end_job(&mut self, id: i64, error: Option<String>, now: Timestamp) {
-        if let Some(job) = self.jobs.iter_mut().find(|job| job.id == id) {
-            job.state = if error.is_some() { "FAILED" } else { "SUCCESS" };
-            job.error = error;
-            job.finished = Some(now);
-        }
-    }
-
-    /// The job that a replication task last ran under.
-    pub(super) fn job_of(&self, replication: i64) -> Option<&Job> {
-        self.jobs
-            .iter()
-            .rev()
-            .find(|job| job.arguments[0] == json!(replication))
+    /// Is told to switch itself off.
+    pub(super) fn shut_down(&mut self, reason: Option<String>, delay: Duration, now: Timestamp) {
+        self.off_at = Some(later(now, delay));
+        self.shutdowns.push(ShutdownSeen { reason, delay });
     }
 
     /// The pools: the first parts of the datasets.
@@ -300,19 +304,8 @@ impl World {
     }
 }
 
-fn next_job(jobs: &[Job]) -> i64 {
-    jobs.last().map_or(1, |job| job.id + 1)
-}
-
-fn later(now: Timestamp, period: Duration) -> Timestamp {
+pub(super) fn later(now: Timestamp, period: Duration) -> Timestamp {
     now.checked_add(period).unwrap_or(Timestamp::MAX)
-}
-
-/// Whether `dataset` is a descendant of `ancestor`.
-pub(super) fn is_within(dataset: &str, ancestor: &str) -> bool {
-    dataset
-        .strip_prefix(ancestor)
-        .is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// A time as TrueNAS writes it.

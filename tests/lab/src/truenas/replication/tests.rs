@@ -25,31 +25,43 @@ fn task() -> Replication {
     Replication::new(options)
 }
 
+fn state(task: &Replication) -> Value {
+    task.state(SimulatedVersion::Scale24_10)
+}
+
+fn all<const N: usize>(snapshots: [SimSnapshot; N]) -> Snapshots {
+    let mut all = Snapshots::default();
+    for snapshot in snapshots {
+        all.add(snapshot);
+    }
+    all
+}
+
 fn word(task: &Replication) -> String {
-    task.state()["state"].as_str().unwrap().to_owned()
+    state(task)["state"].as_str().unwrap().to_owned()
 }
 
 #[test]
 fn a_run_waits_sends_and_finishes_when_everything_has_arrived() {
-    let snapshots = [
+    let snapshots = all([
         snapshot("tank/a/b", 3),
         snapshot("tank/a", 2),
         snapshot("tank/ab", 1),
-    ];
+    ]);
     let mut task = task();
-    assert_eq!(task.state(), json!({"state": "PENDING"}));
+    assert_eq!(state(&task), json!({"state": "PENDING"}));
     assert!(task.trigger(at(0), 7));
     assert_eq!(task.advance(at(1), true, &snapshots), None);
     assert_eq!(word(&task), "WAITING");
     assert_eq!(task.advance(at(2), true, &snapshots), None);
-    let before = task.state();
+    let before = state(&task);
     assert_eq!(before["state"], "RUNNING");
     assert_eq!(
         before["progress"]["snapshot"], "auto-2",
         "parents come first"
     );
     assert_eq!(task.advance(at(9), true, &snapshots), None);
-    let after = task.state();
+    let after = state(&task);
     assert_eq!(after["progress"]["snapshots_sent"], 1);
     assert_ne!(
         before["datetime"], after["datetime"],
@@ -76,7 +88,7 @@ fn a_run_waits_sends_and_finishes_when_everything_has_arrived() {
     };
     assert_eq!(task.advance(at(14), true, &snapshots), Some(ended));
     assert_eq!(
-        task.state(),
+        state(&task),
         json!({
             "state": "FINISHED", "datetime": millis(at(14)), "warnings": [],
             "last_snapshot": "tank/a/b@auto-3",
@@ -84,7 +96,7 @@ fn a_run_waits_sends_and_finishes_when_everything_has_arrived() {
     );
 }
 
-fn finish(task: &mut Replication, from: i64, snapshots: &[SimSnapshot]) -> usize {
+fn finish(task: &mut Replication, from: i64, snapshots: &Snapshots) -> usize {
     assert!(task.trigger(at(from), 1));
     let mut delivered = 0;
     for second in from..from + 30 {
@@ -102,19 +114,19 @@ fn finish(task: &mut Replication, from: i64, snapshots: &[SimSnapshot]) -> usize
 
 #[test]
 fn a_second_run_finishes_without_sending_anything() {
-    let snapshots = [snapshot("tank/a", 1)];
+    let snapshots = all([snapshot("tank/a", 1)]);
     let mut task = task();
     assert_eq!(finish(&mut task, 0, &snapshots), 1);
-    let first = task.state();
+    let first = state(&task);
     assert_eq!(finish(&mut task, 100, &snapshots), 0);
-    let second = task.state();
+    let second = state(&task);
     assert_ne!(first["datetime"], second["datetime"]);
     assert_eq!(first["last_snapshot"], second["last_snapshot"]);
 }
 
 #[test]
 fn a_nas_that_is_away_means_retries_and_then_an_error() {
-    let snapshots = [snapshot("tank/a", 1)];
+    let snapshots = all([snapshot("tank/a", 1)]);
     let mut task = task();
     task.trigger(at(0), 1);
     task.advance(at(2), true, &snapshots);
@@ -134,7 +146,7 @@ fn a_nas_that_is_away_means_retries_and_then_an_error() {
 
 #[test]
 fn a_held_run_gets_on_but_does_not_end() {
-    let snapshots = [snapshot("tank/a", 1)];
+    let snapshots = all([snapshot("tank/a", 1)]);
     let mut task = task();
     task.held = true;
     task.trigger(at(0), 1);
@@ -142,7 +154,7 @@ fn a_held_run_gets_on_but_does_not_end() {
         assert_eq!(task.advance(at(second), true, &snapshots), None);
     }
     assert_eq!(word(&task), "RUNNING");
-    assert_eq!(task.state()["datetime"], millis(at(59)));
+    assert_eq!(state(&task)["datetime"], millis(at(59)));
     task.held = false;
     assert!(matches!(
         task.advance(at(60), true, &snapshots),
@@ -153,24 +165,24 @@ fn a_held_run_gets_on_but_does_not_end() {
 #[test]
 fn a_restart_in_mid_run_shows_the_previous_end() {
     let mut task = task();
-    let snapshots = [snapshot("tank/a", 1)];
+    let snapshots = all([snapshot("tank/a", 1)]);
     finish(&mut task, 0, &snapshots);
-    let before = task.state();
+    let before = state(&task);
     task.trigger(at(100), 2);
     task.advance(at(102), true, &snapshots);
     assert_eq!(word(&task), "RUNNING");
-    task.forget();
-    assert_eq!(task.state(), before);
+    task.forget(SimulatedVersion::Scale24_10);
+    assert_eq!(state(&task), before);
 }
 
 #[test]
 fn what_is_triggered_while_it_runs_runs_again_afterwards() {
-    let snapshots = [snapshot("tank/a", 1)];
+    let snapshots = all([snapshot("tank/a", 1)]);
     let mut task = task();
     task.trigger(at(0), 1);
     assert!(!task.trigger(at(1), 2));
     assert!(!task.take_again(), "it still runs");
-    task.forget();
+    task.forget(SimulatedVersion::Scale24_10);
     finish(&mut task, 10, &snapshots);
     assert!(!task.take_again(), "a restart has made it forget");
     task.trigger(at(50), 1);
@@ -185,8 +197,63 @@ fn a_task_that_is_made_to_say_something_stands_still() {
     let mut task = task();
     task.says = Some(json!({"state": "HOLD", "reason": "Pool tank is offline."}));
     assert!(!task.trigger(at(0), 1));
-    assert_eq!(task.state()["state"], "HOLD");
+    assert_eq!(state(&task)["state"], "HOLD");
     assert!(!task.take_again());
     task.says = None;
     assert!(task.take_again());
+}
+
+#[test]
+fn a_stalled_run_says_nothing_new() {
+    let snapshots = all([snapshot("tank/a", 1), snapshot("tank/a/b", 2)]);
+    let mut task = task();
+    task.trigger(at(0), 1);
+    task.advance(at(2), true, &snapshots);
+    task.advance(at(4), true, &snapshots);
+    let before = state(&task);
+    task.stalled = true;
+    assert_eq!(task.advance(at(60), true, &snapshots), None);
+    assert_eq!(state(&task), before);
+    task.stalled = false;
+    assert!(matches!(
+        task.advance(at(61), true, &snapshots),
+        Some(Outcome::Deliver(_))
+    ));
+}
+
+#[test]
+fn the_newest_version_remembers_more() {
+    let newest = SimulatedVersion::Scale26_0;
+    let snapshots = all([snapshot("tank/a", 1), snapshot("tank/a/b", 2)]);
+    let mut task = task();
+    assert_eq!(task.state(newest), json!({"state": "PENDING"}));
+    task.trigger(at(0), 1);
+    task.advance(at(2), true, &snapshots);
+    task.advance(at(9), true, &snapshots);
+    assert_eq!(task.state(newest)["last_snapshot"], "tank/a@auto-1");
+    task.forget(newest);
+    assert_eq!(
+        task.state(newest),
+        json!({"last_snapshot": "tank/a@auto-1"}),
+        "without a state, for it has never ended"
+    );
+    finish(&mut task, 100, &snapshots);
+    task.options.enabled = false;
+    assert_eq!(task.state(newest)["state"], "FINISHED");
+    assert_eq!(word(&task), "PENDING", "an older one has no such task");
+}
+
+#[test]
+fn a_task_on_hold_shows_only_that() {
+    let snapshots = all([snapshot("tank/a", 1)]);
+    let mut task = task();
+    finish(&mut task, 0, &snapshots);
+    let before = state(&task);
+    task.on_hold = Some((at(50), "Pool tank is offline.".to_owned()));
+    assert_eq!(
+        state(&task),
+        json!({"state": "HOLD", "datetime": millis(at(50)), "reason": "Pool tank is offline."})
+    );
+    task.on_hold = None;
+    assert_eq!(state(&task), before);
 }
