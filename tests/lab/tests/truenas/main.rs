@@ -1,4 +1,5 @@
-//! The REST client against the simulated TrueNAS, and the simulator's own manners.
+//! The REST client against the simulated TrueNAS, and the simulator's own manners, which clients
+//! try that know nothing of TrueNAS.
 
 #![expect(
     clippy::unwrap_used,
@@ -6,7 +7,9 @@
 )]
 
 mod failures;
+mod jsonrpc;
 mod oddities;
+mod raw;
 mod reading;
 mod replication;
 mod restarts;
