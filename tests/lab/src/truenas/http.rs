@@ -89,6 +89,8 @@ fn rest(control: &Control, version: SimulatedVersion) -> Router<Control> {
         .merge(collection("/pool/snapshottask", resource::snapshot_tasks))
         .merge(collection("/replication", resource::replications))
         .merge(collection("/core/get_jobs", resource::jobs))
+        // Whoever is lost here is told so by every version.
+        .fallback(|| async { (StatusCode::NOT_FOUND, "404: Not Found") })
         // Only addresses that exist ask for a key.
         .route_layer(middleware::from_fn_with_state(
             control.clone(),

@@ -6,14 +6,19 @@
     reason = "helpers of tests are tests to everyone but clippy"
 )]
 
+mod events;
 mod failures;
+mod faults;
 mod jsonrpc;
+mod many;
 mod oddities;
 mod raw;
 mod reading;
 mod replication;
 mod restarts;
+mod schemas;
 mod trust;
+mod versions;
 
 use std::future::Future;
 use std::time::Duration;

@@ -208,10 +208,11 @@ impl Rpc {
 
     /// Waits for a notification that is the right one.
     pub(crate) async fn notice(&mut self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
-        let notices = std::mem::take(&mut self.notices);
-        if let Some(notice) = notices.into_iter().find(|notice| is(notice)) {
-            return notice;
+        // What came before it is of no interest any more.
+        if let Some(place) = self.notices.iter().position(&is) {
+            return self.notices.drain(..=place).next_back().unwrap();
         }
+        self.notices.clear();
         let looking = async {
             loop {
                 let mut message = self.hear().await;
