@@ -101,7 +101,7 @@ fn rest(control: &Control, version: SimulatedVersion) -> Router<Control> {
 /// A list, and its entries by their id.
 fn collection(path: &str, list: Lister) -> Router<Control> {
     let all = move |State(control): State<Control>, RawQuery(query): RawQuery, body: Bytes| async move {
-        let query = read(&control, query, &body);
+        let query = read(&control, query.as_deref(), &body);
         answer(
             query.and_then(|query| query.apply(control.look(|world, _| list(world)).into_iter())),
         )
@@ -118,9 +118,9 @@ fn collection(path: &str, list: Lister) -> Router<Control> {
         .route(&format!("{path}/id/{{id}}"), get(one))
 }
 
-fn read(control: &Control, query: Option<String>, body: &Bytes) -> Result<Query, Refusal> {
+fn read(control: &Control, query: Option<&str>, body: &Bytes) -> Result<Query, Refusal> {
     let longest = control.version().longest_list();
-    Query::read(query.as_deref().unwrap_or_default(), body, longest)
+    Query::read(query.unwrap_or_default(), body, longest)
 }
 
 fn missing(id: &str) -> Refusal {
@@ -132,7 +132,7 @@ async fn list_snapshots(
     RawQuery(query): RawQuery,
     body: Bytes,
 ) -> Response {
-    let query = read(&control, query, &body);
+    let query = read(&control, query.as_deref(), &body);
     answer(
         query
             .and_then(|query| control.look(|world, _| world.snapshots.answer(&query, &world.zone))),

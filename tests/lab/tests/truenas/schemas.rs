@@ -11,8 +11,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jsonschema::Validator;
 use lab::truenas::{
-    PoolHealth, SimReplication, SimSchedule, SimSnapshotTask, SimulatedVersion, Simulator,
-    SimulatorOptions,
+    PoolHealth, RateLimit, SimReplication, SimSchedule, SimSnapshotTask, SimulatedVersion,
+    Simulator, SimulatorOptions,
 };
 use serde_json::{Value, json};
 
@@ -20,6 +20,10 @@ use crate::raw::{Rpc, get};
 use crate::{TASK, until};
 
 /// The references, if they are there.
+#[expect(
+    clippy::print_stdout,
+    reason = "whoever reads the tests' output has to see that nothing was checked"
+)]
 fn references(what: &str) -> Option<PathBuf> {
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2)?;
     let folder = checkout.parent()?.join("shared/truenas").join(what);
@@ -108,17 +112,20 @@ fn with_times(value: &Value) -> Value {
 }
 
 async fn nas(version: SimulatedVersion) -> Simulator {
-    let mut second =
-        SimReplication::new(6, "everything", "tank/docker", "dozer/all").and("tank/media");
-    second.schedule = Some(SimSchedule::daily(3, 0));
-    second.auto = true;
-    second.naming_schema = vec!["auto-%Y".to_owned()];
-    second.name_regex = Some("auto-.*".to_owned());
-    second.retention_policy = "CUSTOM".to_owned();
-    second.lifetime = Some((2, "MONTH".to_owned()));
-    let mut local = SimReplication::new(7, "local", "tank/media", "tank/copy");
-    local.transport = "LOCAL".to_owned();
-    local.direction = "PULL".to_owned();
+    let second = SimReplication {
+        schedule: Some(SimSchedule::daily(3, 0)),
+        auto: true,
+        naming_schema: vec!["auto-%Y".to_owned()],
+        name_regex: Some("auto-.*".to_owned()),
+        retention_policy: "CUSTOM".to_owned(),
+        lifetime: Some((2, "MONTH".to_owned())),
+        ..SimReplication::new(6, "everything", "tank/docker", "dozer/all").and("tank/media")
+    };
+    let local = SimReplication {
+        transport: "LOCAL".to_owned(),
+        direction: "PULL".to_owned(),
+        ..SimReplication::new(7, "local", "tank/media", "tank/copy")
+    };
     let options = SimulatorOptions {
         version,
         datasets: vec!["tank/docker".to_owned(), "tank/media".to_owned()],
@@ -213,6 +220,7 @@ async fn every_object_is_what_the_models_of_the_api_say() {
         control.restart_middleware(Duration::ZERO);
         control.release_replication(TASK);
         rpc = Rpc::log_in(&nas).await;
+        rpc.get("core.subscribe", json!(["core.get_jobs"])).await;
         check_everything(&nas, &mut rpc, &mut checker).await;
         rpc.get("replication.run", json!([5])).await;
         check_in(&nas, &mut rpc, &mut checker, "FINISHED").await;
@@ -228,6 +236,10 @@ async fn every_object_is_what_the_models_of_the_api_say() {
         control.end_scrub("tank");
         control.set_pool("tank", PoolHealth::offline());
         check_everything(&nas, &mut rpc, &mut checker).await;
+        assert!(!rpc.notices.is_empty());
+        for notice in &rpc.notices {
+            checker.check("CoreGetJobsItem", &notice["fields"]);
+        }
         let fields = checker.schema("ReplicationEntry")["properties"]
             .as_object()
             .unwrap()
@@ -301,6 +313,11 @@ async fn every_state_is_what_the_engine_holds_in_that_situation() {
             version,
             datasets: vec!["tank/a".to_owned()],
             replication_tasks: vec![SimReplication::new(1, TASK, "tank/a", "dozer/a")],
+            // Every look is a login.
+            rate_limit: RateLimit {
+                calls: u32::MAX,
+                ..RateLimit::default()
+            },
             ..SimulatorOptions::new("primary")
         };
         let nas = Simulator::start(options).await.unwrap();
