@@ -247,7 +247,7 @@ pub(super) fn shut_down(
         let job = world.start_job("system.shutdown", arguments, Caller::Key, now);
         world.end_job(job, None, now);
         // Whoever asked gets the answer before the power goes off.
-        world.shut_down(reason, delay.max(Duration::from_millis(100)), now);
+        world.shut_down(reason, delay.max(Duration::from_millis(300)), now);
         json!(job)
     }))
 }

@@ -132,7 +132,7 @@ async fn nas(version: SimulatedVersion) -> Simulator {
         snapshot_tasks: vec![SimSnapshotTask::new(1, "tank/docker")],
         replication_tasks: vec![
             SimReplication {
-                waits: Duration::from_millis(200),
+                waits: Duration::from_hours(1),
                 gives_up_after: Duration::from_millis(200),
                 ..SimReplication::new(5, TASK, "tank/docker", "dozer/docker").after(1)
             },
@@ -210,6 +210,7 @@ async fn every_object_is_what_the_models_of_the_api_say() {
         control.hold_replication(TASK);
         control.run_snapshot_task(1);
         check_in(&nas, &mut rpc, &mut checker, "WAITING").await;
+        control.set_waits(TASK, Duration::ZERO);
         check_in(&nas, &mut rpc, &mut checker, "RUNNING").await;
         // A run that a restart has cut short.
         until("a snapshot has been sent", || async {
