@@ -244,7 +244,10 @@ async fn serve(control: Control, listener: TcpListener, address: SocketAddr, sec
             Listening::No => return,
             Listening::NotFor(time) => {
                 drop(listener.take());
-                tokio::time::sleep(time).await;
+                tokio::select! {
+                    () = tokio::time::sleep(time) => {}
+                    _ = cuts.changed() => {}
+                }
                 control.end_outages();
             }
             Listening::Yes => {
@@ -263,8 +266,10 @@ async fn serve(control: Control, listener: TcpListener, address: SocketAddr, sec
                 let identity = encrypted.then(|| control.identity());
                 let service = TowerToHyperService::new(http::router(control.clone(), encrypted));
                 tokio::select! {
-                    () = tls::serve(&here, identity, service) => {}
+                    // First, so that no connection is taken that is then cut with the old ones.
+                    biased;
                     _ = cuts.changed() => {}
+                    () = tls::serve(&here, identity, service) => {}
                 }
                 listener = Some(here);
             }

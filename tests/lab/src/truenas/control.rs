@@ -195,7 +195,7 @@ impl Control {
         self.world().alerts.clear();
     }
 
-    /// Every request that came by HTTP since the NAS was made, the openings of WebSockets included.
+    /// Every request that came by HTTP since the NAS was made, the opening of a `WebSocket` included.
     #[must_use]
     pub fn requests(&self) -> Vec<RequestSeen> {
         self.world().records.requests.clone()

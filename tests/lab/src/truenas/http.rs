@@ -89,6 +89,8 @@ fn rest(control: &Control, version: SimulatedVersion) -> Router<Control> {
         .merge(collection("/pool/snapshottask", resource::snapshot_tasks))
         .merge(collection("/replication", resource::replications))
         .merge(collection("/core/get_jobs", resource::jobs))
+        // Whoever is lost here is told so by every version.
+        .fallback(|| async { (StatusCode::NOT_FOUND, "404: Not Found") })
         // Only addresses that exist ask for a key.
         .route_layer(middleware::from_fn_with_state(
             control.clone(),
@@ -99,7 +101,7 @@ fn rest(control: &Control, version: SimulatedVersion) -> Router<Control> {
 /// A list, and its entries by their id.
 fn collection(path: &str, list: Lister) -> Router<Control> {
     let all = move |State(control): State<Control>, RawQuery(query): RawQuery, body: Bytes| async move {
-        let query = read(&control, query, &body);
+        let query = read(&control, query.as_deref(), &body);
         answer(
             query.and_then(|query| query.apply(control.look(|world, _| list(world)).into_iter())),
         )
@@ -116,9 +118,9 @@ fn collection(path: &str, list: Lister) -> Router<Control> {
         .route(&format!("{path}/id/{{id}}"), get(one))
 }
 
-fn read(control: &Control, query: Option<String>, body: &Bytes) -> Result<Query, Refusal> {
+fn read(control: &Control, query: Option<&str>, body: &Bytes) -> Result<Query, Refusal> {
     let longest = control.version().longest_list();
-    Query::read(query.as_deref().unwrap_or_default(), body, longest)
+    Query::read(query.unwrap_or_default(), body, longest)
 }
 
 fn missing(id: &str) -> Refusal {
@@ -130,7 +132,7 @@ async fn list_snapshots(
     RawQuery(query): RawQuery,
     body: Bytes,
 ) -> Response {
-    let query = read(&control, query, &body);
+    let query = read(&control, query.as_deref(), &body);
     answer(
         query
             .and_then(|query| control.look(|world, _| world.snapshots.answer(&query, &world.zone))),
@@ -245,7 +247,7 @@ pub(super) fn shut_down(
         let job = world.start_job("system.shutdown", arguments, Caller::Key, now);
         world.end_job(job, None, now);
         // Whoever asked gets the answer before the power goes off.
-        world.shut_down(reason, delay.max(Duration::from_millis(100)), now);
+        world.shut_down(reason, delay.max(Duration::from_millis(300)), now);
         json!(job)
     }))
 }

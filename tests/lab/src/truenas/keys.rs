@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn the_twenty_first_login_of_a_minute_is_one_too_many() {
         let mut keys = Keys::new(KeyRole::FullAdmin, RateLimit::default());
-        let at = |second| Timestamp::from_second(1_735_700_400 + second).unwrap();
+        let at = |second: i64| Timestamp::from_second(1_735_700_400 + second).unwrap();
         for _ in 0..20 {
             assert_eq!(keys.one_more("auth.login_ex", at(0)), None);
         }

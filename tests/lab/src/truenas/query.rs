@@ -197,12 +197,11 @@ struct Candidate<R> {
 impl<R: Row> Candidate<R> {
     fn filtered(mut self, filters: &[Filter]) -> Result<Option<Self>, Refusal> {
         for filter in filters {
-            let accepted = match self.row.text(&filter.field) {
-                Some(text) => filter.accepts_text(&text)?,
-                None => {
-                    let entry = self.entry.get_or_insert_with(|| self.row.entry());
-                    filter.accepts(filter::lookup(entry, &filter.field))?
-                }
+            let accepted = if let Some(text) = self.row.text(&filter.field) {
+                filter.accepts_text(&text)?
+            } else {
+                let entry = self.entry.get_or_insert_with(|| self.row.entry());
+                filter.accepts(filter::lookup(entry, &filter.field))?
             };
             if !accepted {
                 return Ok(None);

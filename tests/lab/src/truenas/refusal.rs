@@ -84,7 +84,7 @@ impl Refusal {
         match self {
             Self::BadRequest(message) => rpc_error(
                 INVALID_PARAMS,
-                Some(data(EINVAL, message, None, &json!([]))),
+                Some(data(EINVAL, message, &Value::Null, &json!([]))),
             ),
             Self::Validation {
                 field,
@@ -94,16 +94,13 @@ impl Refusal {
                 let reason = format!("[{}] {field}: {message}\n", name_of(*errno));
                 let extra = json!([[field, message, errno]]);
                 let trace = trace("ValidationErrors", &reason);
-                rpc_error(
-                    INVALID_PARAMS,
-                    Some(data(EINVAL, &reason, Some(trace), &extra)),
-                )
+                rpc_error(INVALID_PARAMS, Some(data(EINVAL, &reason, &trace, &extra)))
             }
             Self::NotFound(message) => {
                 let trace = trace("InstanceNotFound", message);
                 rpc_error(
                     CALL_ERROR,
-                    Some(data(ENOENT, message, Some(trace), &Value::Null)),
+                    Some(data(ENOENT, message, &trace, &Value::Null)),
                 )
             }
             Self::Call { errno, message } => {
@@ -111,14 +108,14 @@ impl Refusal {
                 let trace = trace("CallError", &reason);
                 rpc_error(
                     CALL_ERROR,
-                    Some(data(*errno, &reason, Some(trace), &Value::Null)),
+                    Some(data(*errno, &reason, &trace, &Value::Null)),
                 )
             }
             Self::Internal(message) => {
                 let trace = trace("RuntimeError", message);
                 rpc_error(
                     CALL_ERROR,
-                    Some(data(EINVAL, message, Some(trace), &Value::Null)),
+                    Some(data(EINVAL, message, &trace, &Value::Null)),
                 )
             }
         }
@@ -144,7 +141,7 @@ pub(super) fn rpc_error(code: i64, data: Option<Value>) -> Value {
     error
 }
 
-fn data(errno: i64, reason: &str, trace: Option<Value>, extra: &Value) -> Value {
+fn data(errno: i64, reason: &str, trace: &Value, extra: &Value) -> Value {
     json!({
         "error": errno, "errname": name_of(errno), "reason": reason, "trace": trace, "extra": extra,
     })

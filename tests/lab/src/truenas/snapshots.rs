@@ -46,20 +46,17 @@ impl Snapshots {
 
     /// Adds one, unless there is one of this name.
     pub(super) fn add(&mut self, snapshot: SimSnapshot) {
-        let shelf = match self.shelves.get_mut(&snapshot.dataset) {
-            Some(shelf) => shelf,
-            None => self.shelves.entry(snapshot.dataset.clone()).or_default(),
-        };
-        if shelf.names.insert(snapshot.name.clone()) {
-            shelf.taken.push(snapshot);
+        let of_dataset = self.shelves.entry(snapshot.dataset.clone()).or_default();
+        if of_dataset.names.insert(snapshot.name.clone()) {
+            of_dataset.taken.push(snapshot);
         }
     }
 
     pub(super) fn remove(&mut self, dataset: &str, name: &str) {
-        if let Some(shelf) = self.shelves.get_mut(dataset)
-            && shelf.names.remove(name)
+        if let Some(of_dataset) = self.shelves.get_mut(dataset)
+            && of_dataset.names.remove(name)
         {
-            shelf.taken.retain(|snapshot| snapshot.name != name);
+            of_dataset.taken.retain(|snapshot| snapshot.name != name);
         }
     }
 

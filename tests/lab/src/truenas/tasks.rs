@@ -109,6 +109,10 @@ impl SimSnapshotTask {
 
 /// A replication task.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "these are the settings that TrueNAS has"
+)]
 pub struct SimReplication {
     /// Its number.
     pub id: i64,

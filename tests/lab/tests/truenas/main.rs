@@ -1,16 +1,24 @@
-//! The REST client against the simulated TrueNAS, and the simulator's own manners.
+//! The REST client against the simulated TrueNAS, and the simulator's own manners, which clients
+//! try that know nothing of TrueNAS.
 
 #![expect(
     clippy::unwrap_used,
     reason = "helpers of tests are tests to everyone but clippy"
 )]
 
+mod events;
 mod failures;
+mod faults;
+mod jsonrpc;
+mod many;
 mod oddities;
+mod raw;
 mod reading;
 mod replication;
 mod restarts;
+mod schemas;
 mod trust;
+mod versions;
 
 use std::future::Future;
 use std::time::Duration;

@@ -1,28 +1,11 @@
 //! The simulator's own manners, asked by a client that knows nothing of TrueNAS.
 
-use lab::truenas::Simulator;
 use serde_json::{Value, json};
 
 use crate::{TASK, primary};
 
-/// The simulator itself, asked by a client that knows nothing of TrueNAS.
-async fn ask(nas: &Simulator, path: &str, body: Option<Value>) -> (u16, Value) {
-    let certificate = reqwest::Certificate::from_pem(nas.certificate_pem().as_bytes()).unwrap();
-    let client = reqwest::Client::builder()
-        .tls_certs_only([certificate])
-        .no_proxy()
-        .build()
-        .unwrap();
-    let mut request = client
-        .get(format!("{}api/v2.0/{path}", nas.url()))
-        .bearer_auth(nas.api_key());
-    if let Some(body) = body {
-        request = request.json(&body);
-    }
-    let response = request.send().await.unwrap();
-    let status = response.status().as_u16();
-    let text = response.text().await.unwrap();
-    (status, serde_json::from_str(&text).unwrap_or(json!(text)))
+async fn ask(nas: &lab::truenas::Simulator, path: &str, body: Option<Value>) -> (u16, Value) {
+    crate::raw::ask(nas, reqwest::Method::GET, path, body).await
 }
 
 #[tokio::test]

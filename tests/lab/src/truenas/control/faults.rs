@@ -97,7 +97,7 @@ impl Control {
     }
 
     /// Lets every call of JSON-RPC take so long. Ten are made at a time, ten more have to wait, and
-    /// the rest are refused.
+    /// the rest are refused. It counts for calls that are being made, too.
     pub fn slow_calls(&self, take: Duration) {
         self.world().faults.work = take;
     }

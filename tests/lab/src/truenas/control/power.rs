@@ -44,6 +44,21 @@ impl Control {
         self.cut_connections();
     }
 
+    /// Ends [`Control::restart_middleware`] or [`Control::reboot`] now, whatever their time.
+    pub fn come_back(&self) {
+        self.change(|world, now| {
+            let past = now.checked_sub(Duration::from_nanos(1)).unwrap_or(now);
+            match &mut world.outage {
+                Some(Outage::Gateway { until } | Outage::Dark { until: Some(until) }) => {
+                    *until = past;
+                }
+                Some(Outage::Dark { until: None }) | None => {}
+            }
+        });
+        self.end_outages();
+        self.cut_connections();
+    }
+
     /// Cuts every connection, and takes new ones at once.
     pub fn cut_connections(&self) {
         self.nas.cuts.send_modify(|cuts| *cuts += 1);

@@ -1,5 +1,7 @@
 //! The hand on the tasks of a simulated NAS.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -41,6 +43,11 @@ impl Control {
             task.held = false;
             task.stalled = false;
         });
+    }
+
+    /// Lets a replication task wait so long before it runs; one that waits already, too.
+    pub fn set_waits(&self, name: &str, waits: Duration) {
+        self.with_replication(name, |task| task.options.waits = waits);
     }
 
     /// Enables or disables a replication task.

@@ -35,9 +35,9 @@ pub(super) fn open(control: &Control, mut request: Request, encrypted: bool) -> 
     let path = request.uri().path().to_owned();
     let upgrade = hyper::upgrade::on(&mut request);
     let control = control.clone();
+    // Seen from here on, so that no cut is missed.
+    let cuts = control.cuts();
     tokio::spawn(async move {
-        // Seen from here on, so that no cut is missed.
-        let cuts = control.cuts();
         match upgrade.await {
             Ok(io) => {
                 let config = WebSocketConfig::default()

@@ -95,11 +95,9 @@ pub(super) fn ex(session: &Session, data: &Value) -> Result<Value, Refusal> {
     let version = session.control.version();
     let answer = |response_type: &str| Ok(json!({ "response_type": response_type }));
     match log_in(session, Some(username), key) {
-        Login::WrongKey => answer("AUTH_ERR"),
-        Login::Insecure => answer("EXPIRED"),
         Login::WrongUser | Login::Expired if version.login_loses_its_way() => Err(lost()),
-        Login::WrongUser => answer("AUTH_ERR"),
-        Login::Expired => answer("EXPIRED"),
+        Login::WrongKey | Login::WrongUser => answer("AUTH_ERR"),
+        Login::Insecure | Login::Expired => answer("EXPIRED"),
         Login::Success => {
             let wanted = data["login_options"]["user_info"].as_bool().unwrap_or(true);
             let user_info = wanted.then(|| user_info(username));

@@ -2,9 +2,11 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::methods::{self, Outcome};
@@ -24,6 +26,9 @@ const LONGEST_BYTES: usize = 64 << 10;
 /// So many calls are made at a time, and so many more or fewer are taken in all.
 const CALLS_AT_A_TIME: usize = 10;
 const CALLS_IN_ALL: usize = 20;
+
+/// How often a call that takes its time looks whether it has taken enough.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A connection.
 pub(super) struct Session {
@@ -211,9 +216,15 @@ impl Session {
     }
 
     async fn work(&self, method: &str, params: &[Value]) -> Result<Value, Refusal> {
-        let work = self.control.look(|world, _| world.faults.work);
-        if !work.is_zero() {
-            tokio::time::sleep(work).await;
+        let begin = Instant::now();
+        loop {
+            // Looked at again and again, since it may change its mind.
+            let work = self.control.look(|world, _| world.faults.work);
+            let rest = work.saturating_sub(begin.elapsed());
+            if rest.is_zero() {
+                break;
+            }
+            tokio::time::sleep(rest.min(LOOK_EVERY)).await;
         }
         match methods::call(self, method, params)? {
             Outcome::Now(result) => Ok(result),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{bound, job};
 use crate::truenas::replication::Replication;
-use crate::truenas::tasks::SimReplication;
+use crate::truenas::tasks::{SimReplication, SimSchedule};
 use crate::truenas::world::{World, millis};
 
 pub(in crate::truenas) fn replications(world: &World) -> Vec<Value> {
@@ -140,8 +140,8 @@ fn names(task: &SimReplication) -> Value {
         "naming_schema": task.naming_schema,
         "also_include_naming_schema": task.also_include_naming_schema,
         "name_regex": task.name_regex,
-        "schedule": task.schedule.as_ref().map(|schedule| schedule.json()),
-        "restrict_schedule": task.restrict_schedule.as_ref().map(|schedule| schedule.json()),
+        "schedule": task.schedule.as_ref().map(SimSchedule::json),
+        "restrict_schedule": task.restrict_schedule.as_ref().map(SimSchedule::json),
         "only_matching_schedule": task.only_matching_schedule,
     })
 }
