@@ -27,7 +27,7 @@ use lab::truenas::{
     SimReplication, SimSnapshotTask, SimulatedVersion, Simulator, SimulatorOptions,
 };
 use secrecy::SecretString;
-use truenas_client::{ReplicationTask, RestClient, RestOptions, TaskState, TrueNas, Trust};
+use truenas_client::{NasOptions, ReplicationTask, RestClient, TaskState, TrueNas, Trust};
 
 const TASK: &str = "docker to backup";
 
@@ -57,9 +57,9 @@ async fn primary() -> Simulator {
     Simulator::start(options).await.unwrap()
 }
 
-fn options(nas: &Simulator) -> RestOptions {
+fn options(nas: &Simulator) -> NasOptions {
     let pin = nas.certificate_sha256().parse().unwrap();
-    RestOptions::new(
+    NasOptions::new(
         nas.url(),
         SecretString::from(nas.api_key()),
         Trust::Certificate(pin),

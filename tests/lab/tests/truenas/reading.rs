@@ -162,10 +162,7 @@ async fn states_of_the_future_are_unknown() {
             "{:?}",
             task.state
         );
-        let evidence = VerdictInput {
-            since: Timestamp::UNIX_EPOCH,
-            source_snapshots: Vec::new(),
-        };
+        let evidence = VerdictInput::since(Timestamp::UNIX_EPOCH);
         assert!(matches!(
             judge(Some(&task), &evidence).verdict,
             Verdict::Unknown { .. }

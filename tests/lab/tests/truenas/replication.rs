@@ -62,14 +62,15 @@ async fn a_replication_goes_from_pending_to_the_snapshot_on_the_other_nas() {
     let judgement = judge(
         Some(&finished),
         &VerdictInput {
-            since,
             source_snapshots: sources.clone(),
+            ..VerdictInput::since(since)
         },
     );
     assert_eq!(
         judgement.verdict,
         Verdict::Fresh {
-            snapshot: sources[0].clone()
+            snapshot: sources[0].full_name(),
+            created: sources[0].created,
         },
         "{:?}",
         judgement.reasons
@@ -127,8 +128,8 @@ async fn a_run_without_a_new_snapshot_is_finished_and_not_fresh() {
     let judgement = judge(
         Some(&again),
         &VerdictInput {
-            since,
             source_snapshots,
+            ..VerdictInput::since(since)
         },
     );
     assert_eq!(judgement.verdict, Verdict::NothingSent);

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use lab::truenas::{KeySeen, Simulator};
 use truenas_client::{
-    CertificateFingerprint, ErrorKind, RestClient, RestOptions, TrueNas, TrueNasError, Trust,
+    CertificateFingerprint, ErrorKind, NasOptions, RestClient, TrueNas, TrueNasError, Trust,
     fetch_certificate,
 };
 use url::Url;
@@ -101,7 +101,7 @@ async fn an_address_without_tls_is_refused_before_it_is_called() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
-    let options = RestOptions::new(url.clone(), "1-key".to_owned().into(), Trust::PublicRoots);
+    let options = NasOptions::new(url.clone(), "1-key".to_owned().into(), Trust::PublicRoots);
     let error = RestClient::new(options).unwrap_err();
     assert!(matches!(error, TrueNasError::NotHttps { .. }), "{error}");
     assert!(matches!(
