@@ -169,7 +169,7 @@ async fn run_snapshot_task(State(control): State<Control>, Path(id): Path<i64>) 
     answer(
         control
             .change(|world, now| world.run_snapshot_task(id, now))
-            .map(|()| json!(true)),
+            .map(|()| Value::Null),
     )
 }
 

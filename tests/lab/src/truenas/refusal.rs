@@ -1,5 +1,7 @@
 //! Why a request is not answered, in the words of both APIs.
 
+use std::fmt;
+
 use serde_json::{Value, json};
 
 pub(super) const EPERM: i64 = 1;
@@ -68,10 +70,9 @@ impl Refusal {
                 json!({ field: [{ "message": message, "errno": errno }] }),
             ),
             Self::NotFound(message) => (404, json!({ "message": message })),
-            Self::Call { errno, message } => (
-                422,
-                json!({ "message": format!("[{}] {message}", name_of(*errno)), "errno": errno }),
-            ),
+            Self::Call { errno, .. } => {
+                (422, json!({ "message": self.to_string(), "errno": errno }))
+            }
             Self::Internal(message) => (
                 500,
                 json!({ "message": message, "traceback": traceback(message) }),
@@ -91,7 +92,7 @@ impl Refusal {
                 message,
                 errno,
             } => {
-                let reason = format!("[{}] {field}: {message}\n", name_of(*errno));
+                let reason = format!("{self}\n");
                 let extra = json!([[field, message, errno]]);
                 let trace = trace("ValidationErrors", &reason);
                 rpc_error(INVALID_PARAMS, Some(data(EINVAL, &reason, &trace, &extra)))
@@ -103,8 +104,8 @@ impl Refusal {
                     Some(data(ENOENT, message, &trace, &Value::Null)),
                 )
             }
-            Self::Call { errno, message } => {
-                let reason = format!("[{}] {message}", name_of(*errno));
+            Self::Call { errno, .. } => {
+                let reason = self.to_string();
                 let trace = trace("CallError", &reason);
                 rpc_error(
                     CALL_ERROR,
@@ -118,6 +119,23 @@ impl Refusal {
                     Some(data(EINVAL, message, &trace, &Value::Null)),
                 )
             }
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    /// As a job shows it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadRequest(message) | Self::NotFound(message) | Self::Internal(message) => {
+                f.write_str(message)
+            }
+            Self::Validation {
+                field,
+                message,
+                errno,
+            } => write!(f, "[{}] {field}: {message}", name_of(*errno)),
+            Self::Call { errno, message } => write!(f, "[{}] {message}", name_of(*errno)),
         }
     }
 }

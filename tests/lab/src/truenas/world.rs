@@ -16,7 +16,7 @@ use super::fault::Faults;
 use super::keys::Keys;
 use super::options::{PoolHealth, SimulatorOptions};
 use super::records::Records;
-use super::refusal::{ENOENT, Refusal};
+use super::refusal::{EFAULT, ENOENT, Refusal};
 use super::replication::{Outcome, Replication};
 use super::snapshots::{SimSnapshot, Snapshots};
 use super::tasks::{SimSnapshotTask, is_within};
@@ -205,9 +205,13 @@ impl World {
 
     /// Runs a snapshot task, and what follows it.
     pub(super) fn run_snapshot_task(&mut self, id: i64, now: Timestamp) -> Result<(), Refusal> {
-        if self.snapshot_tasks.iter().all(|task| task.options.id != id) {
+        let mut tasks = self.snapshot_tasks.iter();
+        let Some(task) = tasks.find(|task| task.options.id == id) else {
             let message = format!("PeriodicSnapshotTask {id} does not exist");
             return Err(Refusal::validation("null", &message, ENOENT));
+        };
+        if !task.options.enabled {
+            return Err(Refusal::call(EFAULT, "Task is not enabled"));
         }
         self.take_snapshots(id, now);
         Ok(())

@@ -16,6 +16,7 @@ mod raw;
 mod reading;
 mod replication;
 mod restarts;
+mod runs;
 mod schemas;
 mod trust;
 mod versions;

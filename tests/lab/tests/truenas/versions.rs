@@ -12,7 +12,7 @@ use crate::raw::{Rpc, get, http, post};
 use crate::{TASK, until};
 
 /// A NAS of this version, with two datasets that are replicated.
-async fn nas(version: SimulatedVersion) -> Simulator {
+pub(crate) async fn nas(version: SimulatedVersion) -> Simulator {
     let mut replication = SimReplication::new(5, TASK, "tank/docker", "dozer/docker")
         .and("tank/media")
         .after(1)
@@ -87,30 +87,6 @@ async fn every_version_is_found_where_it_is_and_nowhere_else() {
             }
         }
         assert_eq!(nas.control().keys_seen(), 1, "{version:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_replication_is_run_where_the_version_wants_it() {
-    for version in SimulatedVersion::ALL
-        .into_iter()
-        .filter(|version| version.speaks_rest())
-    {
-        let nas = nas(version).await;
-        let by_address = post(&nas, "replication/id/5/run", json!(null)).await;
-        let by_body = post(&nas, "replication/run", json!(5)).await;
-        let (job, other) = if version == SimulatedVersion::Scale25_10 {
-            (by_body, by_address)
-        } else {
-            (by_address, by_body)
-        };
-        assert_eq!(other.0, 404, "{version:?}");
-        assert_eq!(job, (200, json!(1)), "{version:?}");
-        let ended = until("the end of the job", || async {
-            let job = get(&nas, "core/get_jobs?id=1").await.1[0].take();
-            (job["state"] == "SUCCESS").then_some(job)
-        });
-        assert_eq!(ended.await["arguments"], json!([5]));
     }
 }
 
@@ -300,34 +276,6 @@ async fn the_version_before_the_last_grumbles_about_rest() {
         json!([]),
         "not about JSON-RPC"
     );
-}
-
-#[tokio::test]
-async fn jobs_can_be_waited_for_where_the_version_can() {
-    for version in SimulatedVersion::ALL
-        .into_iter()
-        .filter(|version| version.speaks_json_rpc())
-    {
-        let nas = nas(version).await;
-        let mut rpc = Rpc::log_in(&nas).await;
-        let set = rpc
-            .call("core.set_options", json!([{"legacy_jobs": false}]))
-            .await;
-        if version == SimulatedVersion::Scale25_04 {
-            assert_eq!(set.unwrap_err()["code"], -32602);
-            assert_eq!(rpc.get("replication.run", json!([5])).await, json!(1));
-            continue;
-        }
-        assert_eq!(set, Ok(Value::Null));
-        assert_eq!(rpc.get("replication.run", json!([5])).await, Value::Null);
-        let job = rpc
-            .get("core.get_jobs", json!([[["id", "=", 1]], {"get": true}]))
-            .await;
-        assert_eq!(job["state"], "SUCCESS");
-        nas.control().set_replication_enabled(TASK, false);
-        let error = rpc.call("replication.run", json!([5])).await.unwrap_err();
-        assert_eq!(error["data"]["reason"], "[EFAULT] Task is not enabled");
-    }
 }
 
 #[tokio::test]

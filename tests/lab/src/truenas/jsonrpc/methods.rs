@@ -211,12 +211,13 @@ fn set_options(session: &Session, options: &Value) -> Result<Value, Refusal> {
 fn run_snapshot_task(control: &Control, id: i64) -> Result<Outcome, Refusal> {
     let is_job = control.version().runs_snapshot_tasks_as_jobs();
     control.change(|world, now| {
-        world.run_snapshot_task(id, now)?;
         if !is_job {
+            world.run_snapshot_task(id, now)?;
             return Ok(Outcome::Now(Value::Null));
         }
         let job = world.start_job("pool.snapshottask.run", json!([id]), Caller::Key, now);
-        world.end_job(job, None, now);
+        let error = world.run_snapshot_task(id, now).err();
+        world.end_job(job, error.map(|refusal| refusal.to_string()), now);
         Ok(Outcome::Job(json!(job)))
     })
 }
