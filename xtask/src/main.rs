@@ -9,10 +9,12 @@
 
 mod bench;
 mod deny;
+mod fuzz;
 mod machine;
 mod plan;
 mod suite;
 mod test;
+mod tool;
 
 use std::process::ExitCode;
 
@@ -24,7 +26,7 @@ use crate::plan::Request;
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Cli {
-    /// Runs the test suites: fmt, clippy, deny, unit, doc, lab, end-to-end.
+    /// Runs the test suites: fmt, clippy, deny, unit, doc, lab, end-to-end, fuzz.
     ///
     /// Programs that a suite needs are installed when this runs as root on a
     /// Debian machine; their services are not started. Otherwise a suite whose

@@ -19,6 +19,8 @@ pub(crate) enum Suite {
     Lab,
     /// Whole nights through the binaries.
     EndToEnd,
+    /// A minute of answers that nobody has thought of.
+    Fuzz,
 }
 
 /// Something that a suite needs on the machine.
@@ -59,6 +61,14 @@ const TO_COMPILE: [Need; 3] = [
     program("cc", "gcc"),
     program("pkg-config", "pkg-config"),
     library("openssl", "libssl-dev"),
+];
+
+/// What fuzzing takes besides: libFuzzer is C++.
+const TO_FUZZ: [Need; 4] = [
+    TO_COMPILE[0],
+    TO_COMPILE[1],
+    TO_COMPILE[2],
+    program("c++", "g++"),
 ];
 
 const FOR_THE_LAB: [Need; 24] = [
@@ -150,7 +160,7 @@ const END_TO_END: [Step; 3] = [
 ];
 
 impl Suite {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Fmt,
         Self::Clippy,
         Self::Deny,
@@ -158,6 +168,7 @@ impl Suite {
         Self::Doc,
         Self::Lab,
         Self::EndToEnd,
+        Self::Fuzz,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -169,6 +180,7 @@ impl Suite {
             Self::Doc => "doc",
             Self::Lab => "lab",
             Self::EndToEnd => "end-to-end",
+            Self::Fuzz => "fuzz",
         }
     }
 
@@ -181,16 +193,18 @@ impl Suite {
         match self {
             Self::Fmt | Self::Deny => &[],
             Self::Clippy | Self::Unit | Self::Doc => &TO_COMPILE,
+            Self::Fuzz => &TO_FUZZ,
             Self::Lab | Self::EndToEnd => &FOR_THE_LAB,
         }
     }
 
-    /// The commands, in order. `deny` has its own way, see [`crate::deny`].
+    /// The commands, in order. `deny` and `fuzz` have their own ways, see [`crate::deny`] and
+    /// [`crate::fuzz`].
     pub(crate) fn steps(self, quick: bool) -> &'static [Step] {
         match self {
             Self::Fmt => &FMT,
             Self::Clippy => &CLIPPY,
-            Self::Deny => &[],
+            Self::Deny | Self::Fuzz => &[],
             Self::Unit => &UNIT,
             Self::Doc if quick => &DOC[..1],
             Self::Doc => &DOC,
@@ -223,11 +237,11 @@ mod tests {
     }
 
     #[test]
-    fn every_suite_but_deny_has_commands() {
+    fn every_suite_has_commands_or_its_own_way() {
         for suite in Suite::ALL {
             assert_eq!(
                 suite.steps(false).is_empty(),
-                suite == Suite::Deny,
+                matches!(suite, Suite::Deny | Suite::Fuzz),
                 "{suite:?}"
             );
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::plan::{Decision, Machine, Plan, Request, plan};
 use crate::suite::{Need, Step, Suite};
-use crate::{deny, machine};
+use crate::{deny, fuzz, machine};
 
 /// How a suite ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +70,7 @@ fn run_suite(suite: Suite, quick: bool) -> Verdict {
     println!("\n== {} ==", suite.name());
     let verdict = match suite {
         Suite::Deny => deny::run(),
+        Suite::Fuzz => fuzz::run(),
         _ => run_steps(suite.steps(quick)),
     };
     verdict.unwrap_or_else(|error| {

@@ -56,7 +56,7 @@ async fn a_busy_nas_is_asked_again_but_told_only_once() {
     assert_eq!(control.requests().len(), 4);
 
     control.next_response(503, "starting");
-    let error = client.run_replication_task(5).await.unwrap_err();
+    let error = client.run_snapshot_task(1).await.unwrap_err();
     assert!(
         matches!(error, TrueNasError::Server { status: 503, .. }),
         "{error}"

@@ -125,7 +125,10 @@ async fn snapshots_are_those_of_one_dataset_the_oldest_first() {
     let asked = control.requests().pop().unwrap();
     assert_eq!(
         (asked.path.as_str(), asked.query.as_str()),
-        ("/api/v2.0/zfs/snapshot", "dataset=tank%2Fdocker")
+        (
+            "/api/v2.0/zfs/snapshot",
+            "dataset=tank%2Fdocker&limit=5000&offset=0"
+        )
     );
 
     let later = control.now().checked_add(Duration::from_mins(1)).unwrap();

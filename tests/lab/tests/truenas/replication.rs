@@ -69,7 +69,7 @@ async fn a_replication_goes_from_pending_to_the_snapshot_on_the_other_nas() {
     assert_eq!(
         judgement.verdict,
         Verdict::Fresh {
-            snapshot: sources[0].full_name(),
+            snapshot: finished.last_snapshot.clone().unwrap(),
             created: sources[0].created,
         },
         "{:?}",
