@@ -105,9 +105,12 @@ pub trait TrueNas: Debug + Send + Sync + 'static {
     /// Has a snapshot task take its snapshot now. The snapshot is taken soon after, not before
     /// this returns.
     ///
+    /// From TrueNAS 26 on, a job does it, which is returned: there it is that a task which is
+    /// disabled, or which there is not, fails.
+    ///
     /// # Errors
-    /// See [`TrueNasError`]; [`TrueNasError::NotFound`] if there is no such task.
-    async fn run_snapshot_task(&self, id: i64) -> Result<(), TrueNasError>;
+    /// See [`TrueNasError`]; before TrueNAS 26, [`TrueNasError::NotFound`] if there is no such task.
+    async fn run_snapshot_task(&self, id: i64) -> Result<Option<JobId>, TrueNasError>;
 
     /// Has a replication task run now, and returns the job that does it.
     ///

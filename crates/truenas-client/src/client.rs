@@ -14,10 +14,11 @@ use crate::{
 /// A TrueNAS of any version, spoken to in the way that it says is its own: JSON-RPC if it has that,
 /// and REST only if it has not.
 ///
-/// The NAS is asked once, before the first question, and without the key. An answer that does not
-/// say which API there is (a failure, a page of somebody else) is an error, and never a reason to
-/// take REST: a NAS that has JSON-RPC complains to its owner about those who still speak REST, and
-/// lets only full administrators do so.
+/// The NAS says so once, before the first question, and without the key: either it opens the
+/// WebSocket of the API, or it has nothing there (SCALE until 24.10) or leads from there to its web
+/// page (CORE). Any other answer (a failure, a page of somebody else) is an error, and never a reason
+/// to take REST: a NAS that has JSON-RPC complains to its owner about those who still speak REST,
+/// and lets only full administrators do so.
 #[derive(Debug)]
 pub struct NasClient {
     rest: RestClient,
@@ -60,13 +61,13 @@ impl TrueNas for NasClient {
 
     async fn transport(&self) -> Result<Transport, TrueNasError> {
         let ask = || async {
-            let versions = self.rest.api_versions().await?;
-            debug!(?versions, "the versions of its JSON-RPC API");
-            if versions.is_empty() {
-                return Ok(Transport::Rest);
-            }
-            self.json_rpc.knows(Differences::of_api(&versions));
-            Ok(Transport::JsonRpc)
+            let transport = if self.json_rpc.is_there().await? {
+                Transport::JsonRpc
+            } else {
+                Transport::Rest
+            };
+            debug!(?transport, "what the NAS speaks");
+            Ok(transport)
         };
         self.chosen.get_or_try_init(ask).await.copied()
     }
@@ -114,7 +115,7 @@ impl TrueNas for NasClient {
         self.nas().await?.alerts().await
     }
 
-    async fn run_snapshot_task(&self, id: i64) -> Result<(), TrueNasError> {
+    async fn run_snapshot_task(&self, id: i64) -> Result<Option<JobId>, TrueNasError> {
         self.nas().await?.run_snapshot_task(id).await
     }
 

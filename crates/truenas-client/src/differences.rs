@@ -33,17 +33,6 @@ impl Differences {
         }
     }
 
-    /// Those of the newest of these versions of the JSON-RPC API, such as `v25.10.1`.
-    pub(crate) fn of_api(versions: &[String]) -> Self {
-        let newest = versions.iter().filter_map(|version| {
-            let mut numbers = version.strip_prefix('v')?.split('.');
-            Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
-        });
-        Self {
-            release: newest.max(),
-        }
-    }
-
     fn since(self, major: u32, minor: u32) -> bool {
         self.release.is_none_or(|release| release >= (major, minor))
     }
@@ -166,21 +155,6 @@ mod tests {
         assert_eq!(
             of("TrueNAS-25.04.2").shutdown_body("night is over"),
             json!({"reason": "night is over"})
-        );
-    }
-
-    #[test]
-    fn the_newest_api_counts() {
-        let versions = |list: &[&str]| list.iter().map(|&version| version.to_owned()).collect();
-        let list: Vec<String> = versions(&["v25.04.0", "v25.10.1", "v25.04.2", "current"]);
-        assert_eq!(
-            Differences::of_api(&list).snapshot_query(),
-            "pool.snapshot.query"
-        );
-        let list: Vec<String> = versions(&["v25.04.0"]);
-        assert_eq!(
-            Differences::of_api(&list).snapshot_query(),
-            "zfs.snapshot.query"
         );
     }
 

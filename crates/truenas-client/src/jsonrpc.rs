@@ -12,11 +12,11 @@ use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, OnceCell, Semaphore};
-use tracing::debug;
 
 use crate::differences::{Differences, Login};
 use crate::paging::{PAGE_ENTRIES, Pages, Turn};
 use crate::rest::transport::Connection;
+use crate::retry::{self, Failed};
 use crate::wire::{
     self, WireAlert, WireJob, WirePool, WireReplicationTask, WireSnapshot, WireSnapshotTask,
     WireSystem,
@@ -24,7 +24,6 @@ use crate::wire::{
 use crate::{
     Alert, Job, JobId, NasOptions, Pool, ReplicationChanges, ReplicationTask, Snapshot,
     SnapshotQuery, SnapshotTask, System, SystemState, Transport, TrueNas, TrueNasError, Version,
-    retry,
 };
 use connect::Connector;
 use session::{Ending, Session};
@@ -77,8 +76,23 @@ impl JsonRpcClient {
         })
     }
 
+    /// Whether the NAS has this API at all. If so, the connection is made, and the key shown.
+    pub(crate) async fn is_there(&self) -> Result<bool, TrueNasError> {
+        let (request, total) = (self.connector.request(), self.options.timeouts.total);
+        let opened = retry::until_answered(&request, total, || async {
+            self.session().await.map_err(Failed::harmlessly)
+        });
+        match opened.await {
+            Ok(_) => Ok(true),
+            // SCALE has nothing there, and CORE leads from all that it has not to its web page.
+            Err(TrueNasError::NotFound { .. }) => Ok(false),
+            Err(TrueNasError::Redirect { to, .. }) if self.https.is_web_page(&to) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Tells what is known of the NAS already.
-    pub(crate) fn knows(&self, differences: Differences) {
+    fn knows(&self, differences: Differences) {
         // What was found out before is the same.
         let _ = self.differences.set(differences);
     }
@@ -142,44 +156,17 @@ impl JsonRpcClient {
         method: &'static str,
         arguments: Vec<Value>,
     ) -> Result<Value, TrueNasError> {
-        let after = self.options.timeouts.total;
-        let mut met = None;
-        let calls = self.call_again(purpose, method, arguments, &mut met);
-        let called = tokio::time::timeout(after, calls).await;
-        called.unwrap_or_else(|_| {
-            Err(TrueNasError::Timeout {
-                request: self.shown(method),
-                after,
-                source: met.map(Box::new),
+        let (request, total) = (self.shown(method), self.options.timeouts.total);
+        retry::until_answered(&request, total, || async {
+            // A connection may have been lost long ago, unnoticed; making one changes nothing.
+            let session = self.session().await.map_err(Failed::harmlessly)?;
+            let called = self.call_once(&session, method, arguments.clone()).await;
+            called.map_err(|error| Failed {
+                error,
+                may_repeat: purpose == Purpose::Ask,
             })
         })
-    }
-
-    /// Leaves in `met` what the last try met, for when the time is over during the next.
-    async fn call_again(
-        &self,
-        purpose: Purpose,
-        method: &'static str,
-        arguments: Vec<Value>,
-        met: &mut Option<TrueNasError>,
-    ) -> Result<Value, TrueNasError> {
-        let mut pauses = retry::pauses();
-        loop {
-            // A connection may have been lost long ago, unnoticed; making one changes nothing.
-            let (error, may_repeat) = match self.session().await {
-                Err(error) => (error, true),
-                Ok(session) => match self.call_once(&session, method, arguments.clone()).await {
-                    Ok(answer) => return Ok(answer),
-                    Err(error) => (error, purpose == Purpose::Ask),
-                },
-            };
-            let Some(pause) = pauses.next().filter(|_| may_repeat && error.is_retryable()) else {
-                return Err(error);
-            };
-            debug!(%error, ?pause, "calling again");
-            *met = Some(error);
-            tokio::time::sleep(pause).await;
-        }
+        .await
     }
 
     async fn call_once(
@@ -340,10 +327,10 @@ impl TrueNas for JsonRpcClient {
         self.list::<WireAlert, _>("alert.list").await
     }
 
-    async fn run_snapshot_task(&self, id: i64) -> Result<(), TrueNasError> {
-        // A job in some versions, and done at once in others.
-        let _: Value = self.act("pool.snapshottask.run", vec![json!(id)]).await?;
-        Ok(())
+    async fn run_snapshot_task(&self, id: i64) -> Result<Option<JobId>, TrueNasError> {
+        // The number of a job, or what the method returned (nothing of use) where it is none.
+        let answer: Value = self.act("pool.snapshottask.run", vec![json!(id)]).await?;
+        Ok(answer.as_i64())
     }
 
     async fn run_replication_task(&self, id: i64) -> Result<JobId, TrueNasError> {

@@ -74,6 +74,7 @@
 //! | snapshots | `zfs/snapshot` | `zfs.snapshot` | `pool.snapshot` | `pool.snapshot` |
 //! | running a replication over REST | `replication/id/N/run` | the same | `replication/run` with `N` | |
 //! | shutting down | no reason | with a reason | the same | the same |
+//! | running a snapshot task | at once | at once | at once | as a job |
 //! | last snapshot of snapshot tasks | not told | not told | told | told |
 //! | state of a disabled task | `PENDING` | `PENDING` | `PENDING` | as it last ended |
 //! | state before the first end | `PENDING` | `PENDING` | `PENDING` | may lack its word: [`TaskState::Unknown`] |

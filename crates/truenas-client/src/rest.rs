@@ -147,10 +147,10 @@ impl TrueNas for RestClient {
         self.list::<WireAlert, _>(&Route::Alerts).await
     }
 
-    async fn run_snapshot_task(&self, id: i64) -> Result<(), TrueNasError> {
+    async fn run_snapshot_task(&self, id: i64) -> Result<Option<JobId>, TrueNasError> {
         let route = Route::RunSnapshotTask { id };
         let _: serde::de::IgnoredAny = self.connection.post(&route, None).await?;
-        Ok(())
+        Ok(None)
     }
 
     async fn run_replication_task(&self, id: i64) -> Result<JobId, TrueNasError> {

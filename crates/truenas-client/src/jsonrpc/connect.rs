@@ -50,9 +50,14 @@ impl Connector {
         })
     }
 
+    /// What connecting is, for errors.
+    pub(super) fn request(&self) -> String {
+        format!("GET {}", self.address.web_socket(PATH))
+    }
+
     pub(super) async fn connect(&self) -> Result<WebSocket, TrueNasError> {
         let after = self.timeouts.connect;
-        let request = format!("GET {}", self.address.web_socket(PATH));
+        let request = self.request();
         let connected = tokio::time::timeout(after, self.connect_now(&request)).await;
         connected.unwrap_or(Err(TrueNasError::Timeout {
             request,

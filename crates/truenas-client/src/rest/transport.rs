@@ -10,7 +10,8 @@ use url::Url;
 use super::answer::Answer;
 use super::route::Route;
 use crate::address::NasAddress;
-use crate::{NasOptions, Timeouts, TrueNasError, Trust, cause, retry, tls, wire};
+use crate::retry::{self, Failed};
+use crate::{NasOptions, Timeouts, TrueNasError, Trust, cause, tls, wire};
 
 /// More than a page of any list takes, and little enough for a small machine.
 pub(crate) const ANSWER_LIMIT_BYTES: usize = 64 << 20;
@@ -100,7 +101,7 @@ impl Connection {
     }
 
     /// Whether this leads to the web page of this very NAS.
-    fn is_web_page(&self, location: &str) -> bool {
+    pub(crate) fn is_web_page(&self, location: &str) -> bool {
         let to = self.address.as_url().join(location);
         to.is_ok_and(|to| {
             to.origin() == self.address.as_url().origin() && to.path().starts_with("/ui")
@@ -109,38 +110,11 @@ impl Connection {
 
     /// Asks until there is an answer, an error that will not go away, or no time left.
     async fn ask(&self, request: &Request<'_>) -> Result<Vec<u8>, TrueNasError> {
-        let after = self.options.timeouts.total;
-        let mut met = None;
-        let asked = tokio::time::timeout(after, self.ask_again(request, &mut met)).await;
-        asked.unwrap_or_else(|_| {
-            Err(TrueNasError::Timeout {
-                request: request.shown(),
-                after,
-                source: met.map(Box::new),
-            })
+        let total = self.options.timeouts.total;
+        retry::until_answered(&request.shown(), total, || async {
+            self.exchange(request).await.map_err(Failed::harmlessly)
         })
-    }
-
-    /// Leaves in `met` what the last try met, for when the time is over during the next.
-    async fn ask_again(
-        &self,
-        request: &Request<'_>,
-        met: &mut Option<TrueNasError>,
-    ) -> Result<Vec<u8>, TrueNasError> {
-        let mut pauses = retry::pauses();
-        loop {
-            match self.exchange(request).await {
-                Err(error) if error.is_retryable() => {
-                    let Some(pause) = pauses.next() else {
-                        return Err(error);
-                    };
-                    debug!(%error, ?pause, "asking again");
-                    *met = Some(error);
-                    tokio::time::sleep(pause).await;
-                }
-                answered => return answered,
-            }
-        }
+        .await
     }
 
     /// One request and its answer.

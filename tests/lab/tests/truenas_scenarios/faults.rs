@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use lab::truenas::SimulatedVersion;
 use serde_json::{Value, json};
-use truenas_client::{ErrorKind, TaskState, TrueNasError};
+use truenas_client::{ErrorKind, JobState, TaskState, TrueNasError};
 
 use crate::house::{House, SNAPSHOTS_ID, TASK_ID, Tongue, options, until};
 
@@ -120,8 +121,18 @@ pub(crate) async fn an_inner_failure_hides_its_traceback(tongue: Tongue) {
     assert!(!error.to_string().contains("zfs.py"), "{error}");
     assert!(format!("{error:?}").contains("zfs.py"), "{error:?}");
     assert!(!error.is_retryable());
-    let absent = house.nas.run_snapshot_task(99).await.unwrap_err();
-    assert_eq!(absent.kind(), ErrorKind::NotFound, "{absent:?}");
+    match house.nas.run_snapshot_task(99).await {
+        Err(absent) => assert_eq!(absent.kind(), ErrorKind::NotFound, "{absent:?}"),
+        Ok(job) => {
+            assert_eq!(tongue.version, SimulatedVersion::Scale26_0);
+            let failed = until("the job's end", || async {
+                let job = house.nas.job(job.unwrap()).await.unwrap();
+                job.filter(|job| job.state.has_ended())
+            })
+            .await;
+            assert_eq!(failed.state, JobState::Failed, "{failed:?}");
+        }
+    }
 }
 
 pub(crate) async fn a_slow_nas_has_its_deadline(tongue: Tongue) {
