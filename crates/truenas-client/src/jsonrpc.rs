@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use crate::differences::{Differences, Login};
+use crate::https::Connection;
 use crate::paging::{PAGE_ENTRIES, Pages, Turn};
-use crate::rest::transport::Connection;
 use crate::retry::{self, Failed};
 use crate::wire::{
     self, WireAlert, WireJob, WirePool, WireReplicationTask, WireSnapshot, WireSnapshotTask,

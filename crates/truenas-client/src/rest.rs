@@ -1,14 +1,14 @@
 //! REST v2.0, as TrueNAS CORE 13.0 to 25.10 speak it.
 
-pub(crate) mod answer;
 mod route;
-pub(crate) mod transport;
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::differences::Differences;
+use crate::https::Connection;
 use crate::paging::{PAGE_ENTRIES, Pages, Turn};
 use crate::wire::{
     WireAlert, WireJob, WirePool, WireReplicationTask, WireSnapshot, WireSnapshotTask, WireSystem,
@@ -18,7 +18,6 @@ use crate::{
     SnapshotQuery, SnapshotTask, System, SystemState, Transport, TrueNas, TrueNasError, Version,
 };
 use route::Route;
-use transport::Connection;
 
 /// A TrueNAS behind REST v2.0.
 ///
@@ -51,10 +50,24 @@ impl RestClient {
 
     async fn differences(&self) -> Result<Differences, TrueNasError> {
         let ask = || async {
-            let version: String = self.connection.get(&Route::SystemVersion).await?;
+            let version: String = self.get(&Route::SystemVersion).await?;
             Ok(Version::parse(&version))
         };
         Ok(Differences::of(self.version.get_or_try_init(ask).await?))
+    }
+
+    async fn get<T: DeserializeOwned>(&self, route: &Route<'_>) -> Result<T, TrueNasError> {
+        let url = route.url(self.connection.address());
+        self.connection.get(url).await
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        route: &Route<'_>,
+        body: Option<&Value>,
+    ) -> Result<T, TrueNasError> {
+        let url = route.url(self.connection.address());
+        self.connection.post(url, body).await
     }
 
     async fn list<W, T>(&self, route: &Route<'_>) -> Result<Vec<T>, TrueNasError>
@@ -62,7 +75,7 @@ impl RestClient {
         W: DeserializeOwned,
         T: From<W>,
     {
-        let wire: Vec<W> = self.connection.get(route).await?;
+        let wire: Vec<W> = self.get(route).await?;
         Ok(wire.into_iter().map(T::from).collect())
     }
 }
@@ -82,20 +95,20 @@ impl TrueNas for RestClient {
     }
 
     async fn state(&self) -> Result<SystemState, TrueNasError> {
-        let word = self.connection.get(&Route::SystemState).await?;
+        let word = self.get(&Route::SystemState).await?;
         Ok(SystemState::parse(word))
     }
 
     async fn system(&self) -> Result<System, TrueNasError> {
         let boot_id = async {
-            match self.connection.get(&Route::SystemBootId).await {
+            match self.get(&Route::SystemBootId).await {
                 Ok(boot_id) => Ok(Some(boot_id)),
                 // Not every version has it, and it is no more than a help.
                 Err(TrueNasError::NotFound { .. } | TrueNasError::Forbidden { .. }) => Ok(None),
                 Err(error) => Err(error),
             }
         };
-        let info = self.connection.get::<WireSystem>(&Route::SystemInfo);
+        let info = self.get::<WireSystem>(&Route::SystemInfo);
         let (info, boot_id) = tokio::try_join!(info, boot_id)?;
         let system = info.with_boot_id(boot_id);
         // A second value would be the same.
@@ -126,7 +139,7 @@ impl TrueNas for RestClient {
                 page: pages.page(),
                 differences,
             };
-            let entries: Vec<WireSnapshot> = self.connection.get(&route).await?;
+            let entries: Vec<WireSnapshot> = self.get(&route).await?;
             match WireSnapshot::turn(&mut pages, entries, query) {
                 Turn::Next(_) => {}
                 Turn::Done => return Ok(WireSnapshot::in_order(pages)),
@@ -149,14 +162,14 @@ impl TrueNas for RestClient {
 
     async fn run_snapshot_task(&self, id: i64) -> Result<Option<JobId>, TrueNasError> {
         let route = Route::RunSnapshotTask { id };
-        let _: serde::de::IgnoredAny = self.connection.post(&route, None).await?;
+        let _: serde::de::IgnoredAny = self.post(&route, None).await?;
         Ok(None)
     }
 
     async fn run_replication_task(&self, id: i64) -> Result<JobId, TrueNasError> {
         let (path, body) = self.differences().await?.run_replication(id);
         let route = Route::RunReplicationTask { path };
-        self.connection.post(&route, body.as_ref()).await
+        self.post(&route, body.as_ref()).await
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>, TrueNasError> {
@@ -166,7 +179,7 @@ impl TrueNas for RestClient {
 
     async fn shut_down(&self, reason: &str) -> Result<(), TrueNasError> {
         let body = self.differences().await?.shutdown_body(reason);
-        let _: serde::de::IgnoredAny = self.connection.post(&Route::Shutdown, Some(&body)).await?;
+        let _: serde::de::IgnoredAny = self.post(&Route::Shutdown, Some(&body)).await?;
         Ok(())
     }
 }

@@ -6,6 +6,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::address::NasAddress;
+use crate::error::Source;
+use crate::{CertificateFingerprint, TrueNasError, Trust, cause};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
@@ -15,47 +18,6 @@ use rustls::{
     RootCertStore, SignatureScheme, WantsVerifier,
 };
 use rustls_platform_verifier::BuilderVerifierExt as _;
-use url::Url;
-
-use crate::address::NasAddress;
-use crate::error::Source;
-use crate::rest::transport;
-use crate::{CertificateFingerprint, Timeouts, TrueNasError, Trust, cause};
-
-/// Asks a NAS for its certificate, and returns the fingerprint.
-///
-/// The handshake is broken off as soon as the certificate is there: no request is sent, and no
-/// key is needed. What comes back is whatever answers at that address; someone has to compare it
-/// with what the NAS itself shows before it is believed.
-///
-/// # Errors
-/// [`TrueNasError::NotHttps`] and [`TrueNasError::InvalidUrl`] for the address;
-/// [`TrueNasError::Connect`], [`TrueNasError::Timeout`] and [`TrueNasError::Tls`] if it does not
-/// come to a certificate.
-pub async fn fetch_certificate(url: &Url) -> Result<CertificateFingerprint, TrueNasError> {
-    let address = NasAddress::new(url)?;
-    let config = pinned(PinnedCertificate::new(None), &address)?;
-    let client = transport::builder(config, &Timeouts::default())
-        .build()
-        .map_err(|error| setup(&address, error))?;
-    let request = format!("GET {address}/");
-    match client.get(address.as_url().clone()).send().await {
-        // The verifier refuses every certificate, so that there is no answer to speak of.
-        Ok(_) => Err(TrueNasError::Tls {
-            url: address.to_string(),
-            source: "the connection came about without a certificate".into(),
-        }),
-        Err(error) => match certificate_mismatch(&error) {
-            Some(refused) => Ok(refused.found),
-            None => Err(transport::classify(
-                &error,
-                &address,
-                &request,
-                &Timeouts::default(),
-            )),
-        },
-    }
-}
 
 /// What makes TLS believe what `trust` says. The same for both transports.
 pub(crate) fn client_config(
@@ -95,7 +57,7 @@ fn read_roots(path: &Path) -> io::Result<RootCertStore> {
     Ok(roots)
 }
 
-fn setup(address: &NasAddress, error: impl Into<Source>) -> TrueNasError {
+pub(crate) fn setup(address: &NasAddress, error: impl Into<Source>) -> TrueNasError {
     TrueNasError::Setup {
         url: address.to_string(),
         source: error.into(),
@@ -110,7 +72,11 @@ fn with_provider(
         .map_err(|error| setup(address, error))
 }
 
-fn pinned(verifier: PinnedCertificate, address: &NasAddress) -> Result<ClientConfig, TrueNasError> {
+/// What makes TLS believe one certificate, or none.
+pub(crate) fn pinned(
+    verifier: PinnedCertificate,
+    address: &NasAddress,
+) -> Result<ClientConfig, TrueNasError> {
     Ok(with_provider(address)?
         // Rustls calls every verifier of one's own dangerous. This one is stricter than the usual
         // one about which certificate it takes, and leaves the signatures to rustls.
@@ -121,13 +87,13 @@ fn pinned(verifier: PinnedCertificate, address: &NasAddress) -> Result<ClientCon
 
 /// Believes one certificate, or (to fetch it) none.
 #[derive(Debug)]
-struct PinnedCertificate {
+pub(crate) struct PinnedCertificate {
     pin: Option<CertificateFingerprint>,
     provider: Arc<CryptoProvider>,
 }
 
 impl PinnedCertificate {
-    fn new(pin: Option<CertificateFingerprint>) -> Self {
+    pub(crate) fn new(pin: Option<CertificateFingerprint>) -> Self {
         Self {
             pin,
             provider: Arc::new(aws_lc_rs::default_provider()),

@@ -16,8 +16,8 @@ use tokio_tungstenite::tungstenite::{self, Error as WsError};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::address::NasAddress;
-use crate::rest::answer::Answer;
-use crate::rest::transport::ANSWER_LIMIT_BYTES;
+use crate::https::ANSWER_LIMIT_BYTES;
+use crate::https::answer::Answer;
 use crate::{Timeouts, TrueNasError, Trust, cause, tls};
 
 pub(super) type WebSocket = WebSocketStream<TlsStream<TcpStream>>;

@@ -1,4 +1,6 @@
-//! HTTPS requests: the only file that sends anything.
+//! HTTPS requests and their answers.
+
+pub(crate) mod answer;
 
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, ClientBuilder, Method, redirect};
@@ -7,11 +9,10 @@ use serde_json::Value;
 use tracing::debug;
 use url::Url;
 
-use super::answer::Answer;
-use super::route::Route;
 use crate::address::NasAddress;
 use crate::retry::{self, Failed};
 use crate::{NasOptions, Timeouts, TrueNasError, Trust, cause, tls, wire};
+use answer::Answer;
 
 /// More than a page of any list takes, and little enough for a small machine.
 pub(crate) const ANSWER_LIMIT_BYTES: usize = 64 << 20;
@@ -66,21 +67,18 @@ impl Connection {
     }
 
     /// Asks, if need be again.
-    pub(crate) async fn get<T: DeserializeOwned>(
-        &self,
-        route: &Route<'_>,
-    ) -> Result<T, TrueNasError> {
-        let request = Request::get(route.url(&self.address));
+    pub(crate) async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, TrueNasError> {
+        let request = Request::get(url);
         read(&self.ask(&request).await?, request.shown())
     }
 
     /// Asks for something to be done, once.
     pub(crate) async fn post<T: DeserializeOwned>(
         &self,
-        route: &Route<'_>,
+        url: Url,
         body: Option<&Value>,
     ) -> Result<T, TrueNasError> {
-        let request = Request::post(route.url(&self.address), body);
+        let request = Request::post(url, body);
         read(&self.exchange(&request).await?, request.shown())
     }
 
