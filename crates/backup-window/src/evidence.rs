@@ -1,9 +1,13 @@
 //! What proves a step. A step without evidence has not happened (I3).
 
+mod watch;
+
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use watch::{Reboot, Watched};
 
 /// Something that was observed, when, and by whom.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,6 +141,10 @@ pub enum Fact {
         /// How the command ended.
         detail: String,
     },
+    /// A probe of the host was answered so, once or several times in a row.
+    Watched(Watched),
+    /// The host was silent, and then answered again.
+    Rebooted(Reboot),
     /// The host has been silent long enough to be off and not restarting.
     Silent {
         /// How long it was watched being silent.
@@ -229,6 +237,8 @@ impl fmt::Display for Fact {
                 write!(f, "no scrub or resilver runs on {}", pools.join(", "))
             }
             Self::ShutdownAccepted { detail } => write!(f, "accepted: {detail}"),
+            Self::Watched(watched) => watched.fmt(f),
+            Self::Rebooted(reboot) => reboot.fmt(f),
             Self::Silent { seconds } => write!(f, "silent for {seconds} s"),
         }
     }

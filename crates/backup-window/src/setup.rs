@@ -1,12 +1,13 @@
 //! From the configuration to the real parts: the thin edge where everything is put together.
 
 mod docker_host;
+mod probe;
 mod repository;
 
 use std::path::Path;
 use std::time::Duration;
 
-use reachability::{DownOptions, Probe};
+use reachability::{BuildError, DownOptions, Probe};
 use remote_shutdown::{Deadlines, HostKeyPolicy, KeyFile, RemoteShutdown, SshShutdown, SshTarget};
 use thiserror::Error;
 use truenas_client::{RestClient, RestOptions, TrueNasError, Trust};
@@ -15,6 +16,7 @@ use wol::WakeRequest;
 pub use docker_host::{
     ConfiguredHost, engine, outage_options, snapshot_holder, snapshotter, upkeep,
 };
+pub use probe::{probe, probes};
 pub use repository::{check_mount, repository_for_job, repository_place};
 
 use crate::config::{Config, ConfigError, HostKeySettings, NasApi, TrustSettings};
@@ -36,6 +38,12 @@ pub enum SetupError {
         section: &'static str,
         /// Why.
         source: Box<TrueNasError>,
+    },
+    /// What is to answer cannot be asked.
+    #[error(transparent)]
+    Probe {
+        /// Why.
+        source: Box<BuildError>,
     },
 }
 
@@ -59,7 +67,7 @@ pub fn wake(config: &Config) -> Result<(WakeOptions, Box<dyn Probe>), SetupError
         deadline: nas.wake_deadline,
         ..WakeOptions::new(WakeRequest::new(nas.mac, destinations))
     };
-    Ok((options, nas.ready.build()))
+    Ok((options, probe(&nas.ready)?))
 }
 
 /// The API of the primary NAS.
@@ -141,7 +149,7 @@ pub fn confirmation(config: &Config) -> Result<(DownOptions, Box<dyn Probe>), Se
         interval: Duration::from_secs(1),
         ..DownOptions::default()
     };
-    Ok((options, nas.ready.build()))
+    Ok((options, probe(&nas.ready)?))
 }
 
 fn display(path: &Path) -> String {

@@ -22,6 +22,11 @@ pub enum Answer {
     /// The host is up and accepted the connection, but then the service said nothing. A machine
     /// whose programs hang, or that is stuck while it shuts down, does that.
     Mute,
+    /// The host is up, and the service said that it is not ready, or not well.
+    NotReady {
+        /// What it said, fit for a log: printable characters only.
+        detail: String,
+    },
     /// Nothing came back: the packets were lost, or no neighbour has the host's address.
     Silent,
     /// Nothing was learned: the name does not resolve, this machine has no way to the host, or
@@ -42,7 +47,10 @@ impl Answer {
     /// Whether the answer proves that the host runs, whatever its services do.
     #[must_use]
     pub const fn is_from_a_running_host(&self) -> bool {
-        matches!(self, Self::Up { .. } | Self::Refused | Self::Mute)
+        matches!(
+            self,
+            Self::Up { .. } | Self::Refused | Self::Mute | Self::NotReady { .. }
+        )
     }
 
     /// Whether nothing came back.
@@ -58,6 +66,7 @@ impl fmt::Display for Answer {
             Self::Up { detail } => write!(f, "up ({detail})"),
             Self::Refused => f.write_str("refused (the host is up, the service is not)"),
             Self::Mute => f.write_str("mute (the host is up, the service says nothing)"),
+            Self::NotReady { detail } => write!(f, "not ready ({detail})"),
             Self::Silent => f.write_str("silent"),
             Self::Failed { reason } => write!(f, "nothing learned ({reason})"),
         }
@@ -79,6 +88,12 @@ mod tests {
             ),
             (Answer::Refused, r#"{"answer":"refused"}"#),
             (Answer::Mute, r#"{"answer":"mute"}"#),
+            (
+                Answer::NotReady {
+                    detail: "status 503".to_owned(),
+                },
+                r#"{"answer":"not_ready","detail":"status 503"}"#,
+            ),
             (Answer::Silent, r#"{"answer":"silent"}"#),
             (
                 Answer::Failed {

@@ -9,7 +9,7 @@
 //! use reachability::{DownOptions, ProbeSpec, UpOptions, wait_until_down, wait_until_up};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let probe = "ssh:192.168.0.11".parse::<ProbeSpec>()?.build();
+//! let probe = "ssh:192.168.0.11".parse::<ProbeSpec>()?.build()?;
 //!
 //! let options = UpOptions {
 //!     deadline: Duration::from_mins(10),
@@ -32,6 +32,7 @@
 //! | [`Up`](Answer::Up) | runs, and so does the service | a success | it is not down |
 //! | [`Refused`](Answer::Refused) | runs: it answered that nobody listens | not yet | it is not down |
 //! | [`Mute`](Answer::Mute) | runs: it took the connection | not yet | it is not down |
+//! | [`NotReady`](Answer::NotReady) | runs: the service says that it is not ready | not yet | it is not down |
 //! | [`Silent`](Answer::Silent) | unknown; nothing came back | not yet | silence, if it lasts |
 //! | [`Failed`](Answer::Failed) | unknown; the question could not be asked | not yet | no evidence: silence starts over |
 //!
@@ -40,22 +41,33 @@
 //!
 //! All waiting uses tokio's clock: under `tokio::time::pause` a wait of minutes takes no time.
 //!
+//! What a host's *neighbours* know is no evidence: an ARP entry outlives the host, and some network
+//! cards answer ARP while the host sleeps. Nothing here looks at it.
+//!
 //! # Features
 //!
+//! - `https`: `HttpsProbe`, with rustls. Without it, a [`ProbeSpec`] of a web server is still read.
 //! - `mock`: `MockProbe`, a [mockall](https://docs.rs/mockall) mock of [`Probe`].
+//! - `testing`: [`testing`], what every probe is held to.
 
 #![forbid(unsafe_code)]
 
 mod answer;
 mod probe;
 mod spec;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod trust;
 mod wait;
 
 pub use answer::Answer;
+#[cfg(feature = "https")]
+pub use probe::HttpsProbe;
 #[cfg(feature = "mock")]
 pub use probe::MockProbe;
-pub use probe::{Probe, SshProbe, TcpProbe};
-pub use spec::{ProbeSpec, ProbeSpecError, SSH_PORT};
+pub use probe::{IcmpProbe, IcmpUnavailable, Probe, SshProbe, TcpProbe};
+pub use spec::{BuildError, ProbeSpec, ProbeSpecError, SSH_PORT};
+pub use trust::{CertificateSha256, CertificateSha256Error, ServerTrust};
 pub use wait::{
     DeadlinePassed, DownOptions, NotDown, Observation, UpOptions, Wait, wait_until_down,
     wait_until_up,

@@ -1,6 +1,9 @@
 //! The seam between waiting for a host and the network.
 
 mod connect;
+#[cfg(feature = "https")]
+mod https;
+mod icmp;
 mod identification;
 mod ssh;
 mod tcp;
@@ -10,6 +13,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+#[cfg(feature = "https")]
+pub use https::HttpsProbe;
+pub use icmp::{IcmpProbe, IcmpUnavailable};
 pub use ssh::SshProbe;
 pub use tcp::TcpProbe;
 

@@ -1,12 +1,17 @@
 //! Probes as text, for command lines and configurations.
 
+mod build;
+mod parse;
+
 use std::fmt;
-use std::net::Ipv6Addr;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
-use crate::{Probe, SshProbe, TcpProbe};
+pub use build::BuildError;
+pub use parse::ProbeSpecError;
+
+use crate::ServerTrust;
 
 /// The port of SSH (RFC 4253, section 4.1).
 pub const SSH_PORT: u16 = 22;
@@ -15,8 +20,11 @@ pub const SSH_PORT: u16 = 22;
 ///
 /// | text | probe |
 /// |---|---|
-/// | `tcp:HOST:PORT` | [`TcpProbe`] |
-/// | `ssh:HOST[:PORT]` | [`SshProbe`], port [22](SSH_PORT) unless it is given |
+/// | `icmp:HOST` | [`IcmpProbe`](crate::IcmpProbe) |
+/// | `tcp:HOST:PORT` | [`TcpProbe`](crate::TcpProbe) |
+/// | `ssh:HOST[:PORT]` | [`SshProbe`](crate::SshProbe), port [22](SSH_PORT) unless it is given |
+/// | `https://HOST[:PORT]/PATH` | `HttpsProbe`, of the feature `https`; may end in what is said at [`ServerTrust`] |
+/// | `truenas:https://HOST[:PORT]` | none of this crate's: see [`BuildError::NeedsBuilder`] |
 ///
 /// `HOST` is a name, an IPv4 address, or an IPv6 address in brackets. Serialized as that text.
 ///
@@ -25,13 +33,18 @@ pub const SSH_PORT: u16 = 22;
 ///
 /// let spec: ProbeSpec = "ssh:192.168.0.11".parse()?;
 /// assert_eq!(spec.to_string(), "ssh:192.168.0.11:22");
-/// assert_eq!(spec.build().target(), "ssh:192.168.0.11:22");
-/// # Ok::<(), reachability::ProbeSpecError>(())
+/// assert_eq!(spec.build()?.target(), "ssh:192.168.0.11:22");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 #[non_exhaustive]
 pub enum ProbeSpec {
+    /// Does the host answer an echo request?
+    Icmp {
+        /// A name or an address, IPv6 without brackets.
+        host: String,
+    },
     /// Does anything accept connections on a TCP port?
     Tcp {
         /// A name or an address, IPv6 without brackets.
@@ -46,29 +59,43 @@ pub enum ProbeSpec {
         /// The TCP port.
         port: u16,
     },
-}
-
-impl ProbeSpec {
-    /// The probe itself. Nothing is asked yet, not even a name service.
-    #[must_use]
-    pub fn build(&self) -> Box<dyn Probe> {
-        match self {
-            Self::Tcp { host, port } => Box::new(TcpProbe::new(host, *port)),
-            Self::Ssh { host, port } => Box::new(SshProbe::new(host, *port)),
-        }
-    }
+    /// Does a web server answer?
+    Https {
+        /// What is asked for: `https`, without a user and without a fragment.
+        url: Url,
+        /// Which certificate is believed.
+        trust: ServerTrust,
+    },
+    /// Does a TrueNAS say that it is ready?
+    TrueNas {
+        /// Where its web interface is: `https`, without a user and without a fragment.
+        url: Url,
+        /// Which certificate is believed.
+        trust: ServerTrust,
+    },
 }
 
 impl fmt::Display for ProbeSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (scheme, host, port) = match self {
-            Self::Tcp { host, port } => ("tcp", host, port),
-            Self::Ssh { host, port } => ("ssh", host, port),
-        };
-        if host.contains(':') {
-            write!(f, "{scheme}:[{host}]:{port}")
+        match self {
+            Self::Icmp { host } => write!(f, "icmp:{}", Host(host)),
+            Self::Tcp { host, port } => write!(f, "tcp:{}:{port}", Host(host)),
+            Self::Ssh { host, port } => write!(f, "ssh:{}:{port}", Host(host)),
+            Self::Https { url, trust } => write!(f, "{url}{}", trust.fragment()),
+            Self::TrueNas { url, trust } => write!(f, "truenas:{url}{}", trust.fragment()),
+        }
+    }
+}
+
+/// A host as it is written: an IPv6 address in brackets.
+struct Host<'a>(&'a str);
+
+impl fmt::Display for Host<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.contains(':') {
+            write!(f, "[{}]", self.0)
         } else {
-            write!(f, "{scheme}:{host}:{port}")
+            f.write_str(self.0)
         }
     }
 }
@@ -84,98 +111,6 @@ impl TryFrom<String> for ProbeSpec {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         text.parse()
-    }
-}
-
-impl FromStr for ProbeSpec {
-    type Err = ProbeSpecError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        parse(text).map_err(|problem| ProbeSpecError {
-            input: text.to_owned(),
-            problem,
-        })
-    }
-}
-
-fn parse(text: &str) -> Result<ProbeSpec, Problem> {
-    let (scheme, rest) = text.split_once(':').ok_or(Problem::Scheme)?;
-    match scheme {
-        "tcp" => {
-            let (host, port) = host_and_port(rest)?;
-            let port = port.ok_or(Problem::NoPort)?;
-            Ok(ProbeSpec::Tcp { host, port })
-        }
-        "ssh" => {
-            let (host, port) = host_and_port(rest)?;
-            let port = port.unwrap_or(SSH_PORT);
-            Ok(ProbeSpec::Ssh { host, port })
-        }
-        _ => Err(Problem::Scheme),
-    }
-}
-
-fn host_and_port(text: &str) -> Result<(String, Option<u16>), Problem> {
-    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
-        let (host, rest) = rest.split_once(']').ok_or(Problem::Brackets)?;
-        let address: Ipv6Addr = host.parse().map_err(|_| Problem::Brackets)?;
-        let port = match rest {
-            "" => None,
-            _ => Some(rest.strip_prefix(':').ok_or(Problem::Port)?),
-        };
-        (address.to_string(), port)
-    } else {
-        let (host, port) = match text.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (text, None),
-        };
-        if text.parse::<Ipv6Addr>().is_ok() || port.is_some_and(|port| port.contains(':')) {
-            return Err(Problem::Brackets);
-        }
-        let is_part_of_a_name = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
-        if host.is_empty() || !host.chars().all(is_part_of_a_name) {
-            return Err(Problem::Host);
-        }
-        (host.to_owned(), port)
-    };
-    let port = port.map(parse_port).transpose()?;
-    Ok((host, port))
-}
-
-fn parse_port(text: &str) -> Result<u16, Problem> {
-    match text.parse() {
-        // `u16::from_str` alone would take "+22".
-        Ok(port) if port != 0 && !text.starts_with('+') => Ok(port),
-        _ => Err(Problem::Port),
-    }
-}
-
-/// Why a text is not a [`ProbeSpec`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("use {input:?} as a probe: {problem}")]
-pub struct ProbeSpecError {
-    input: String,
-    problem: Problem,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Problem {
-    Scheme,
-    Host,
-    Brackets,
-    NoPort,
-    Port,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Scheme => "expected tcp:HOST:PORT or ssh:HOST[:PORT]",
-            Self::Host => "expected a host name or an IP address after the first colon",
-            Self::Brackets => "expected an IPv6 address in brackets, such as [fd00::11]",
-            Self::NoPort => "expected a port too, such as tcp:HOST:443",
-            Self::Port => "expected a port from 1 to 65535 after the host",
-        })
     }
 }
 

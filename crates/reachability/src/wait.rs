@@ -14,28 +14,54 @@ pub use up::{DeadlinePassed, UpOptions, wait_until_up};
 
 use crate::Answer;
 
-/// One answer, and when it came.
+/// An answer that was given, once or several times in a row, and when.
 ///
-/// In JSON, `after` is `after_seconds`, a number.
+/// In JSON, `after` is `after_seconds` and `until` is `until_seconds`, both numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Observation {
-    /// How long after the beginning of the wait the answer came.
+    /// How long after the beginning of the wait the answer came for the first time.
     #[serde(rename = "after_seconds", with = "seconds")]
     pub after: Duration,
+    /// How long after the beginning of the wait it came for the last time in a row.
+    #[serde(rename = "until_seconds", with = "seconds")]
+    pub until: Duration,
+    /// How many times in a row it came.
+    pub times: u64,
     /// What was asked, as [`Probe::target`](crate::Probe::target) names it.
     pub target: String,
     /// What it said.
     pub answer: Answer,
 }
 
+impl Observation {
+    /// An answer that has come once.
+    #[must_use]
+    pub const fn new(after: Duration, target: String, answer: Answer) -> Self {
+        Self {
+            after,
+            until: after,
+            times: 1,
+            target,
+            answer,
+        }
+    }
+}
+
 impl fmt::Display for Observation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             after,
+            until,
+            times,
             target,
             answer,
         } = self;
-        write!(f, "after {:.1} s: {target}: {answer}", after.as_secs_f64())
+        write!(f, "after {:.1} s", after.as_secs_f64())?;
+        if *times > 1 {
+            write!(f, " until {:.1} s, {times} times", until.as_secs_f64())?;
+        }
+        write!(f, ": {target}: {answer}")
     }
 }
 
@@ -48,46 +74,41 @@ pub struct Wait {
     /// From the beginning of the wait to the answer that decided it.
     #[serde(rename = "took_seconds", with = "seconds")]
     pub took: Duration,
-    /// The first answer, each that differed from the one before, and the last: oldest first, and
-    /// never more than 32. Of a host that keeps changing its mind, the middle is left out.
+    /// All answers, oldest first. Equal ones in a row are one, with their number; and there are
+    /// never more than 64, so of a host that keeps changing its mind, the middle is left out.
     pub observations: Vec<Observation>,
 }
 
 /// What is remembered of the answers so far. See [`Wait::observations`].
 #[derive(Debug, Default)]
 struct History {
-    changes: Vec<Observation>,
-    /// The newest observation, unless it is itself the newest change.
-    newest: Option<Observation>,
+    runs: Vec<Observation>,
 }
 
 impl History {
-    const MOST: usize = 32;
+    const MOST: usize = 64;
 
     fn add(&mut self, observation: &Observation) {
-        match self.changes.last() {
+        match self.runs.last_mut() {
             Some(last) if last.answer == observation.answer => {
-                self.newest = Some(observation.clone());
+                last.until = observation.until;
+                last.times = last.times.saturating_add(1);
             }
             _ => {
-                // One place is kept for the newest observation.
-                if self.changes.len() + 1 >= Self::MOST {
-                    self.changes.remove(Self::MOST / 2);
+                if self.runs.len() >= Self::MOST {
+                    self.runs.remove(Self::MOST / 2);
                 }
-                self.changes.push(observation.clone());
-                self.newest = None;
+                self.runs.push(observation.clone());
             }
         }
     }
 
     fn last(&self) -> Option<&Observation> {
-        self.newest.as_ref().or(self.changes.last())
+        self.runs.last()
     }
 
     fn into_observations(self) -> Vec<Observation> {
-        let mut observations = self.changes;
-        observations.extend(self.newest);
-        observations
+        self.runs
     }
 }
 

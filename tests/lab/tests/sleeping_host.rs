@@ -8,11 +8,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use lab::cable::CableError;
 use lab::isolation::isolated;
 use lab::sleeping_host::{
     PowerState, PowerSwitch, Running, Service, ServiceError, SleepingHost, SleepingHostError,
     SleepingHostOptions, SshService,
 };
+use reachability::testing::{self, Scene};
 use reachability::{
     Answer, DownOptions, NotDown, Probe, ProbeSpec, SshProbe, TcpProbe, UpOptions, wait_until_down,
     wait_until_up,
@@ -105,6 +107,7 @@ const UP: UpOptions = UpOptions {
 const DOWN: DownOptions = DownOptions {
     failures: 3,
     silence: Duration::from_millis(1500),
+    reboot: Duration::from_secs(1),
     interval: Duration::from_millis(100),
     timeout: Duration::from_millis(400),
     deadline: Duration::from_secs(30),
@@ -189,6 +192,22 @@ fn it_is_silent_for_a_neighbour_that_knows_it_and_for_one_that_does_not() {
 }
 
 #[test]
+fn it_answers_echo_requests_when_it_is_up_and_none_when_it_is_not() {
+    isolated(|| {
+        run(async {
+            let host = SleepingHost::start(quick(), banner(22)).unwrap();
+            let probe = "icmp:10.202.7.11".parse::<ProbeSpec>().unwrap();
+            let probe = probe.build().unwrap();
+            testing::check(&*probe, Scene::Silent).await;
+
+            wake(&host);
+            host.wait_for(PowerState::Up).await.unwrap();
+            testing::check(&*probe, Scene::Up).await;
+        });
+    });
+}
+
+#[test]
 fn only_its_own_packet_through_the_right_card_wakes_it() {
     isolated(|| {
         run(async {
@@ -236,7 +255,7 @@ fn a_reboot_is_seen_as_one() {
             let error = wait_until_down(&*probe, &options, &mut |_| ())
                 .await
                 .unwrap_err();
-            assert!(matches!(error, NotDown::CameBack { .. }), "{error}");
+            assert!(matches!(error, NotDown::Rebooted { .. }), "{error}");
             host.wait_for(PowerState::Up).await.unwrap();
             assert_eq!((host.boots(), host.packets_seen()), (1, 0));
         });
@@ -250,7 +269,9 @@ fn there_is_one_at_a_time_and_the_next_can_follow_at_once() {
             for _ in 0..3 {
                 let host = SleepingHost::start(quick(), banner(22)).unwrap();
                 let second = SleepingHost::start(quick(), banner(22)).unwrap_err();
-                assert!(matches!(second, SleepingHostError::Occupied), "{second}");
+                let is_occupied =
+                    matches!(second, SleepingHostError::Network(CableError::Occupied));
+                assert!(is_occupied, "{second}");
                 wake(&host);
                 host.wait_for(PowerState::Up).await.unwrap();
             }
@@ -283,7 +304,11 @@ fn its_ssh_server_answers_when_it_is_up() {
             assert!(access.host_key_sha256.starts_with("SHA256:"));
 
             let host = SleepingHost::start(quick(), vec![Box::new(ssh)]).unwrap();
-            let probe = "ssh:10.202.7.11".parse::<ProbeSpec>().unwrap().build();
+            let probe = "ssh:10.202.7.11"
+                .parse::<ProbeSpec>()
+                .unwrap()
+                .build()
+                .unwrap();
             for _ in 0..2 {
                 wake(&host);
                 wait_until_up(&*probe, &UP, &mut |_| ()).await.unwrap();

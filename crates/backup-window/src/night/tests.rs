@@ -14,6 +14,7 @@ use truenas_client::TaskState;
 
 use self::house::{House, night};
 use super::*;
+use crate::evidence::Fact;
 use crate::exit::Exit;
 
 /// How each step ended, in a line.
@@ -124,6 +125,13 @@ async fn a_nas_that_restarts_is_not_taken_for_one_that_is_off() {
     assert_eq!(report.exit, Exit::Failed);
     let confirm = report.steps.last().unwrap();
     assert!(confirm.summary.contains("rebooted"), "{}", confirm.summary);
+    let reboot = confirm.evidence.iter().find_map(|seen| match &seen.fact {
+        Fact::Rebooted(reboot) => Some(reboot),
+        _ => None,
+    });
+    let reboot = reboot.unwrap();
+    let silence = reboot.answered_at.duration_since(reboot.silent_from);
+    assert!((55..=65).contains(&silence.as_secs()), "{reboot:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -39,9 +39,15 @@ pub struct NasWake {
     #[arg(long, value_name = "IF")]
     interface: Vec<String>,
 
-    /// What must answer before the NAS counts as ready: tcp:HOST:PORT, or ssh:HOST[:PORT] for the
-    /// banner of an SSH server. If given several times, all of them must.
-    #[arg(long, value_name = "PROBE")]
+    /// What must answer before the NAS counts as ready.
+    #[arg(
+        long,
+        value_name = "PROBE",
+        help = "What must answer before the NAS counts as ready: icmp:HOST, tcp:HOST:PORT, \
+                ssh:HOST[:PORT] for the banner of an SSH server, or https://HOST[:PORT]/PATH for a \
+                status below 500 (with #sha256=FINGERPRINT or #ca=FILE at its end, if no public \
+                authority vouches for it). If given several times, all of them must"
+    )]
     until: Vec<ProbeSpec>,
 
     /// How long the NAS may take to become ready [default: 10m, or what the configuration says].
@@ -136,7 +142,7 @@ impl NasWake {
         if let Some(every) = self.every {
             options.interval = every;
         }
-        let given: Vec<Box<dyn Probe>> = self.until.iter().map(ProbeSpec::build).collect();
+        let given = setup::probes(&self.until).map_err(|error| Failure::usage(&error))?;
         let probe = match (given.is_empty(), probe) {
             (false, _) => Box::new(AllOf::new(given)),
             (true, Some(probe)) => probe,

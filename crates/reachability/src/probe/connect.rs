@@ -32,7 +32,12 @@ pub(super) async fn connect(host: &str, port: u16, deadline: Instant) -> Result<
     }))
 }
 
-async fn resolve(host: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAddr>, Answer> {
+/// The addresses of a name.
+pub(super) async fn resolve(
+    host: &str,
+    port: u16,
+    deadline: Instant,
+) -> Result<Vec<SocketAddr>, Answer> {
     let failed = |why: String| Answer::Failed {
         reason: format!("the name {host:?} could not be looked up: {why}"),
     };
@@ -59,7 +64,7 @@ fn is_connected_to_itself(stream: &TcpStream) -> bool {
 }
 
 /// What a failed attempt to connect says about the host.
-fn classify(error: &io::Error) -> Answer {
+pub(super) fn classify(error: &io::Error) -> Answer {
     match error.kind() {
         io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => Answer::Refused,
         // Host unreachable is what Linux reports when nobody answers ARP for the address.
@@ -80,13 +85,14 @@ fn classify(error: &io::Error) -> Answer {
 
 /// How much an answer says about the host. An address that this machine has no way to (IPv6 on an
 /// IPv4 network, say) says less than one that was asked and stayed silent.
-const fn rank(answer: &Answer) -> u8 {
+pub(super) const fn rank(answer: &Answer) -> u8 {
     match answer {
         Answer::Failed { .. } => 0,
         Answer::Silent => 1,
         Answer::Refused => 2,
         Answer::Mute => 3,
-        Answer::Up { .. } => 4,
+        Answer::NotReady { .. } => 4,
+        Answer::Up { .. } => 5,
     }
 }
 

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
-use super::ProbeSpec;
+use super::{BuildError, ProbeSpec};
+use crate::ServerTrust;
 
 fn tcp(host: &str, port: u16) -> ProbeSpec {
     ProbeSpec::Tcp {
@@ -34,10 +35,13 @@ fn both_schemes_take_names_and_addresses() {
 #[test]
 fn what_is_no_probe_is_refused_with_what_was_expected() {
     for (text, expected) in [
-        ("", "tcp:HOST:PORT or ssh:HOST[:PORT]"),
-        ("192.168.0.11", "tcp:HOST:PORT or ssh:HOST[:PORT]"),
-        ("icmp:192.168.0.11", "tcp:HOST:PORT or ssh:HOST[:PORT]"),
-        ("TCP:192.168.0.11:1", "tcp:HOST:PORT or ssh:HOST[:PORT]"),
+        ("", "icmp:HOST, tcp:HOST:PORT, ssh:HOST[:PORT]"),
+        ("192.168.0.11", "icmp:HOST, tcp:HOST:PORT, ssh:HOST[:PORT]"),
+        ("http://nas/", "https://HOST"),
+        (
+            "TCP:192.168.0.11:1",
+            "icmp:HOST, tcp:HOST:PORT, ssh:HOST[:PORT]",
+        ),
         ("tcp:", "a host name or an IP address"),
         ("tcp::443", "a host name or an IP address"),
         ("ssh:user@nas", "a host name or an IP address"),
@@ -55,9 +59,71 @@ fn what_is_no_probe_is_refused_with_what_was_expected() {
         ("tcp:::1:22", "[fd00::11]"),
         ("ssh:[::1", "[fd00::11]"),
         ("ssh:[nas]", "[fd00::11]"),
+        ("icmp:", "a host name or an IP address"),
+        ("icmp:fd00::11", "[fd00::11]"),
+        ("icmp:nas:7", "no port"),
+        ("https:nas", "https://192.168.0.11/"),
+        ("https://", "https://192.168.0.11/"),
+        ("https://nas:70000/", "https://192.168.0.11/"),
+        ("https://user@nas/", "no user"),
+        ("https://nas/#insecure", "#sha256="),
+        ("https://nas/#sha256=AB", "#sha256="),
+        ("truenas:nas", "https://192.168.0.11/"),
+        ("truenas:http://nas", "https://192.168.0.11/"),
     ] {
         let error = text.parse::<ProbeSpec>().expect_err(text).to_string();
         assert!(error.contains(expected), "{text:?}: {error}");
+    }
+}
+
+#[test]
+fn servers_are_believed_as_the_end_of_the_address_says() {
+    let pin = ["AB"; 32].join(":");
+    for (text, written) in [
+        ("https://nas", "https://nas/".to_owned()),
+        (
+            "https://nas:8443/ui?x=1",
+            "https://nas:8443/ui?x=1".to_owned(),
+        ),
+        ("https://[fd00::11]/", "https://[fd00::11]/".to_owned()),
+        (
+            "https://nas#ca=/etc/ca.pem",
+            "https://nas/#ca=/etc/ca.pem".to_owned(),
+        ),
+        (
+            &format!("https://nas/#sha256={}", "ab".repeat(32)),
+            format!("https://nas/#sha256={pin}"),
+        ),
+        ("truenas:https://nas", "truenas:https://nas/".to_owned()),
+        (
+            &format!("truenas:https://nas#sha256={pin}"),
+            format!("truenas:https://nas/#sha256={pin}"),
+        ),
+    ] {
+        let spec: ProbeSpec = text.parse().unwrap();
+        assert_eq!(spec.to_string(), written);
+        assert_eq!(written.parse::<ProbeSpec>().unwrap(), spec);
+    }
+    let ProbeSpec::Https { url, trust } = "https://nas#ca=ca.pem".parse().unwrap() else {
+        panic!("no web server");
+    };
+    assert_eq!(url.fragment(), None);
+    assert_eq!(trust, ServerTrust::CaFile("ca.pem".into()));
+}
+
+#[test]
+fn a_password_in_an_address_is_not_repeated() {
+    let error = "https://root:secret@nas/".parse::<ProbeSpec>().unwrap_err();
+    assert!(!error.to_string().contains("secret"), "{error}");
+    assert!(error.to_string().contains("nas"), "{error}");
+}
+
+#[test]
+fn whoever_builds_the_probe_of_a_truenas_is_told_which() {
+    let spec: ProbeSpec = "truenas:https://nas".parse().unwrap();
+    match spec.build().unwrap_err() {
+        BuildError::NeedsBuilder { spec: named } => assert_eq!(*named, spec),
+        other => panic!("{other}"),
     }
 }
 
@@ -91,7 +157,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_parsed_or_refused(text in "(tcp:|ssh:)?\\PC{0,24}") {
+    fn any_text_is_parsed_or_refused(text in "(icmp:|tcp:|ssh:|https://|truenas:https://)?\\PC{0,24}") {
         if let Ok(spec) = text.parse::<ProbeSpec>() {
             prop_assert_eq!(spec.to_string().parse::<ProbeSpec>().unwrap(), spec);
         }

@@ -15,6 +15,11 @@ pub struct DownOptions {
     /// How long it must stay silent, from the first of those probes. Longer than the host needs to
     /// boot, or else one that reboots is taken for one that is off.
     pub silence: Duration,
+    /// How long a host must have been silent, for two probes at least, to have rebooted if it
+    /// answers steadily afterwards: [`failures`](Self::failures) times in a row, or until the
+    /// deadline. A silence that was shorter is packets that got lost. No longer than the shortest
+    /// reboot, or else one that is over sooner is not known from a host that never went down.
+    pub reboot: Duration,
     /// From the beginning of one probe to the beginning of the next, if the first ended by then.
     /// No shorter than 10 ms, whatever is given.
     pub interval: Duration,
@@ -26,12 +31,13 @@ pub struct DownOptions {
 }
 
 impl Default for DownOptions {
-    /// Five silent probes and 90 s of silence, a probe every second that may take three, for ten
+    /// Five silent probes and 90 s of silence; a reboot takes 5 s at least. A probe every second that may take three, for ten
     /// minutes.
     fn default() -> Self {
         Self {
             failures: 5,
             silence: Duration::from_secs(90),
+            reboot: Duration::from_secs(5),
             interval: Duration::from_secs(1),
             timeout: Duration::from_secs(3),
             deadline: Duration::from_mins(10),
@@ -62,17 +68,21 @@ pub enum NotDown {
 
     /// It was silent as if it were down, then answered again: it rebooted, or something woke it.
     #[error(
-        "see {target} stay down: after {:.1} s of silence it answered again, {answer}; \
-         it was rebooted rather than switched off, or something woke it",
-        silent_for.as_secs_f64()
+        "see {target} stay down: it rebooted; it was silent from {:.1} s to {:.1} s after the \
+         beginning and then answered again, {answer}; it was told to restart rather than to switch \
+         itself off, or something woke it",
+        silent_after.as_secs_f64(),
+        answered_after.as_secs_f64()
     )]
     #[non_exhaustive]
-    CameBack {
+    Rebooted {
         /// What was asked.
         target: String,
-        /// How long it had been silent.
-        silent_for: Duration,
-        /// What it answered.
+        /// When the silence began, since the beginning of the wait.
+        silent_after: Duration,
+        /// When it answered again, since the beginning of the wait.
+        answered_after: Duration,
+        /// What it answered then.
         answer: Answer,
         /// What was seen; see [`Wait::observations`].
         observations: Vec<Observation>,
@@ -105,7 +115,7 @@ impl NotDown {
     pub fn observations(&self) -> &[Observation] {
         match self {
             Self::StillUp { observations, .. }
-            | Self::CameBack { observations, .. }
+            | Self::Rebooted { observations, .. }
             | Self::Deadline { observations, .. } => observations,
         }
     }
@@ -121,9 +131,10 @@ fn silent_text(silent_for: Option<Duration>) -> String {
 /// Asks until the host is down: until enough probes in a row were silent *and* it has been silent
 /// for long enough, as [`DownOptions`] say.
 ///
-/// A single lost answer is not a host that went down: only one that was silent for
-/// [`DownOptions::failures`] probes and answers then has [come back](NotDown::CameBack). A probe
-/// that [learned nothing](Answer::Failed) is no evidence of either, and the silence starts over.
+/// A single lost answer is not a host that went down, and neither is it one that came back. One that
+/// answers again after [`DownOptions::failures`] silent probes has [rebooted](NotDown::Rebooted), and
+/// so has one that was silent for [`DownOptions::reboot`] and answers steadily since. A probe that
+/// [learned nothing](Answer::Failed) is no evidence of either, and the silence starts over.
 ///
 /// `on_observation` hears every answer, also those that the result leaves out. Dropping the
 /// future ends the wait.
@@ -150,15 +161,20 @@ pub async fn wait_until_down(
     let target = probe.target();
     let last = ended.history.last().cloned();
     let observations = ended.history.into_observations();
-    match (ended.verdict, last) {
+    // Whoever answers when the time is up, after a silence as of a reboot, has not gone down since.
+    let verdict = ended
+        .verdict
+        .or_else(|| silence.gap.take().map(Verdict::Rebooted));
+    match (verdict, last) {
         (Some(Verdict::Down), _) => Ok(Wait {
             took: ended.after,
             observations,
         }),
-        (Some(Verdict::CameBack { silent_for, answer }), _) => Err(NotDown::CameBack {
+        (Some(Verdict::Rebooted(gap)), _) => Err(NotDown::Rebooted {
             target,
-            silent_for,
-            answer,
+            silent_after: gap.silent_after,
+            answered_after: gap.answered_after,
+            answer: gap.answer,
             observations,
         }),
         (None, Some(last)) if last.answer.is_from_a_running_host() => Err(NotDown::StillUp {
@@ -180,17 +196,27 @@ pub async fn wait_until_down(
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
     Down,
-    CameBack {
-        silent_for: Duration,
-        answer: Answer,
-    },
+    Rebooted(Gap),
 }
 
-/// The run of silent probes that is going on.
+/// A silence that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Gap {
+    silent_after: Duration,
+    answered_after: Duration,
+    /// What ended it.
+    answer: Answer,
+    /// How many probes have been answered since, with none that was silent between them.
+    answers: u32,
+}
+
+/// The run of silent probes that is going on, and the one before.
 #[derive(Debug, Default)]
 struct Silence {
     since: Option<Duration>,
     probes: u32,
+    /// The last silence, if it was long enough for a reboot and has been over since.
+    gap: Option<Gap>,
 }
 
 impl Silence {
@@ -199,6 +225,7 @@ impl Silence {
         if seen.answer.is_silent() {
             // From the question on nothing was heard, so the silence began no later.
             let since = *self.since.get_or_insert(seen.asked);
+            self.gap = None;
             if seen.had_its_time {
                 self.probes = self.probes.saturating_add(1);
             }
@@ -209,12 +236,27 @@ impl Silence {
             return ControlFlow::Continue(());
         }
 
-        let before = std::mem::take(self);
-        if before.probes >= failures && seen.answer.is_from_a_running_host() {
-            return ControlFlow::Break(Verdict::CameBack {
-                silent_for: before.lasted(seen.answered).unwrap_or_default(),
-                answer: seen.answer.clone(),
-            });
+        let probes = std::mem::take(&mut self.probes);
+        let since = self.since.take();
+        if !seen.answer.is_from_a_running_host() {
+            return ControlFlow::Continue(());
+        }
+        if let Some(silent_after) = since {
+            self.gap =
+                is_like_a_reboot(options, probes, seen.answered.saturating_sub(silent_after)).then(
+                    || Gap {
+                        silent_after,
+                        answered_after: seen.answered,
+                        answer: seen.answer.clone(),
+                        answers: 0,
+                    },
+                );
+        }
+        if let Some(gap) = &mut self.gap {
+            gap.answers = gap.answers.saturating_add(1);
+            if probes >= failures || gap.answers >= failures {
+                return ControlFlow::Break(Verdict::Rebooted(gap.clone()));
+            }
         }
         ControlFlow::Continue(())
     }
@@ -222,4 +264,9 @@ impl Silence {
     fn lasted(&self, until: Duration) -> Option<Duration> {
         Some(until.saturating_sub(self.since?))
     }
+}
+
+/// Whether a silence of so many probes was longer than that of packets that got lost.
+fn is_like_a_reboot(options: &DownOptions, probes: u32, lasted: Duration) -> bool {
+    probes >= options.failures.max(1) || (probes >= 2 && lasted >= options.reboot)
 }

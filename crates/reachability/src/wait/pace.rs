@@ -55,11 +55,7 @@ pub(super) async fn ask_until<T>(
         let asked = begin.elapsed();
         let left = pace.deadline.saturating_sub(asked);
         let answer = ask(probe, pace.timeout.min(left)).await;
-        let observation = Observation {
-            after: begin.elapsed(),
-            target: probe.target(),
-            answer,
-        };
+        let observation = Observation::new(begin.elapsed(), probe.target(), answer);
         debug!(target_asked = %observation.target, answer = %observation.answer, "probed");
         history.add(&observation);
         on_observation(&observation);

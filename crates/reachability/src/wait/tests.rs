@@ -104,9 +104,9 @@ async fn a_host_that_boots_is_seen_up() {
     assert_eq!(
         kinds(&wait.observations),
         [
-            "after 3.0 s: script:host: silent",
-            "after 12.0 s: script:host: refused (the host is up, the service is not)",
-            "after 15.0 s: script:host: mute (the host is up, the service says nothing)",
+            "after 3.0 s until 12.0 s, 4 times: script:host: silent",
+            "after 12.0 s until 14.0 s, 3 times: script:host: refused (the host is up, the service is not)",
+            "after 15.0 s until 16.0 s, 2 times: script:host: mute (the host is up, the service says nothing)",
             "after 17.0 s: script:host: up (here)",
         ]
     );
@@ -124,7 +124,9 @@ async fn successes_must_come_in_a_row() {
     let wait = result.unwrap();
     assert_eq!(wait.took, 5 * SECOND);
     let answers: Vec<&Answer> = wait.observations.iter().map(|seen| &seen.answer).collect();
-    assert_eq!(answers, [&up(), &Answer::Refused, &up(), &up()]);
+    assert_eq!(answers, [&up(), &Answer::Refused, &up()]);
+    let times: Vec<u64> = wait.observations.iter().map(|seen| seen.times).collect();
+    assert_eq!(times, [2, 1, 3]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -196,10 +198,10 @@ async fn a_host_that_goes_off_is_seen_down() {
     assert_eq!(wait.took, 95 * SECOND);
     assert_eq!(asked, 35);
     let answers: Vec<&Answer> = wait.observations.iter().map(|seen| &seen.answer).collect();
-    assert_eq!(
-        answers,
-        [&up(), &Answer::Refused, &Answer::Silent, &Answer::Silent]
-    );
+    assert_eq!(answers, [&up(), &Answer::Refused, &Answer::Silent]);
+    let silence = wait.observations.last().unwrap();
+    let ends = (silence.after, silence.until);
+    assert_eq!((silence.times, ends), (30, (8 * SECOND, 95 * SECOND)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -227,15 +229,66 @@ async fn a_reboot_is_not_a_power_off() {
     let script = Script::new([(2, up()), (20, Answer::Silent), (1, Answer::Refused)]);
     let (result, _) = down_wait(&script, &DownOptions::default()).await;
     let error = result.unwrap_err();
-    let NotDown::CameBack {
-        silent_for, answer, ..
+    let NotDown::Rebooted {
+        silent_after,
+        answered_after,
+        answer,
+        ..
     } = &error
     else {
         panic!("{error}");
     };
-    assert_eq!((*silent_for, answer), (60 * SECOND, &Answer::Refused));
+    assert_eq!((*silent_after, *answered_after), (2 * SECOND, 62 * SECOND));
+    assert_eq!(answer, &Answer::Refused);
     assert!(error.to_string().contains("rebooted"), "{error}");
     assert_eq!(error.observations().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reboot_that_is_soon_over_is_none_the_less_one() {
+    // Six seconds of silence, which is less than the probes that a power-off takes.
+    let script = || {
+        Script::new([
+            (2, up()),
+            (2, Answer::Silent),
+            (1, Answer::Refused),
+            (1, up()),
+        ])
+    };
+    let (result, asked) = down_wait(&script(), &DownOptions::default()).await;
+    let NotDown::Rebooted {
+        silent_after,
+        answered_after,
+        ..
+    } = result.unwrap_err()
+    else {
+        panic!("not seen");
+    };
+    assert_eq!((silent_after, answered_after), (2 * SECOND, 8 * SECOND));
+    assert_eq!(asked, 2 + 2 + 5, "it answers steadily");
+
+    // The time is up before that: it answers all the same.
+    let short = DownOptions {
+        deadline: 10 * SECOND,
+        ..DownOptions::default()
+    };
+    let (result, _) = down_wait(&script(), &short).await;
+    assert!(
+        matches!(result, Err(NotDown::Rebooted { .. })),
+        "{result:?}"
+    );
+
+    // One probe that is lost, or a silence that is too short, is none.
+    for (silent, reboot) in [(1, 2 * SECOND), (2, 7 * SECOND)] {
+        let script = Script::new([(2, up()), (silent, Answer::Silent), (1, up())]);
+        let options = DownOptions {
+            reboot,
+            deadline: 30 * SECOND,
+            ..DownOptions::default()
+        };
+        let (result, _) = down_wait(&script, &options).await;
+        assert!(matches!(result, Err(NotDown::StillUp { .. })), "{result:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -253,7 +306,10 @@ async fn one_lost_answer_is_not_a_reboot() {
 
 #[tokio::test(start_paused = true)]
 async fn a_host_that_refuses_or_is_mute_is_not_down() {
-    for answer in [up(), Answer::Refused, Answer::Mute] {
+    let not_ready = Answer::NotReady {
+        detail: "status 503".to_owned(),
+    };
+    for answer in [up(), Answer::Refused, Answer::Mute, not_ready] {
         let script = Script::new([(1, answer.clone())]);
         let (result, _) = down_wait(&script, &DownOptions::default()).await;
         match result.unwrap_err() {
@@ -317,16 +373,12 @@ fn the_history_is_bounded_and_keeps_the_ends() {
     let mut history = History::default();
     for second in 0..10_000_u64 {
         let answer = if second % 3 == 0 { up() } else { failed() };
-        history.add(&Observation {
-            after: Duration::from_secs(second),
-            target: "script:host".to_owned(),
-            answer,
-        });
-        let last = history.last().unwrap();
-        assert_eq!(last.after, Duration::from_secs(second));
+        let at = Duration::from_secs(second);
+        history.add(&Observation::new(at, "script:host".to_owned(), answer));
+        assert_eq!(history.last().unwrap().until, at);
     }
     let observations = history.into_observations();
-    assert!(observations.len() <= 32);
+    assert!(observations.len() <= 64);
     assert_eq!(observations[0].after, Duration::ZERO);
     assert_eq!(
         observations.last().unwrap().after,
@@ -339,16 +391,16 @@ fn the_history_is_bounded_and_keeps_the_ends() {
 fn a_wait_survives_json() {
     let wait = Wait {
         took: Duration::from_millis(1500),
-        observations: vec![Observation {
-            after: Duration::from_millis(1500),
-            target: "ssh:nas:22".to_owned(),
-            answer: up(),
-        }],
+        observations: vec![Observation::new(
+            Duration::from_millis(1500),
+            "ssh:nas:22".to_owned(),
+            up(),
+        )],
     };
     let json = serde_json::to_string(&wait).unwrap();
     assert_eq!(
         json,
-        r#"{"took_seconds":1.5,"observations":[{"after_seconds":1.5,"target":"ssh:nas:22","answer":{"answer":"up","detail":"here"}}]}"#
+        r#"{"took_seconds":1.5,"observations":[{"after_seconds":1.5,"until_seconds":1.5,"times":1,"target":"ssh:nas:22","answer":{"answer":"up","detail":"here"}}]}"#
     );
     assert_eq!(serde_json::from_str::<Wait>(&json).unwrap(), wait);
     let negative = json.replace("1.5", "-1.5");

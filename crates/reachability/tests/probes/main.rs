@@ -2,58 +2,23 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails must fail its test")]
 
+#[cfg(all(feature = "https", feature = "mock", feature = "testing"))]
+mod conformance;
+#[cfg(feature = "https")]
+mod https;
+mod servers;
+
 use std::time::Duration;
 
 use reachability::{Answer, Probe, ProbeSpec, SshProbe, TcpProbe};
+use servers::{Then, closed_port, listen, say};
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
 /// Long enough for anything on the loopback interface.
 const LONG: Duration = Duration::from_secs(20);
 /// For what is expected to take the whole timeout.
 const SHORT: Duration = Duration::from_millis(300);
-
-/// Serves every connection with `serve` on a port of its own.
-async fn listen<F, Serving>(serve: F) -> u16
-where
-    F: Fn(TcpStream) -> Serving + Send + 'static,
-    Serving: Future<Output = ()> + Send + 'static,
-{
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            tokio::spawn(serve(stream));
-        }
-    });
-    port
-}
-
-/// Says these words to every connection, then does what `then` says.
-async fn say(words: &'static [u8], then: Then) -> u16 {
-    listen(move |mut stream| async move {
-        stream.write_all(words).await.unwrap();
-        match then {
-            Then::Close => {}
-            Then::KeepOpen => std::future::pending().await,
-        }
-    })
-    .await
-}
-
-#[derive(Clone, Copy)]
-enum Then {
-    Close,
-    KeepOpen,
-}
-
-/// A port where nobody listens.
-async fn closed_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap().port()
-}
 
 async fn ssh(port: u16, timeout: Duration) -> Answer {
     SshProbe::new("127.0.0.1", port).probe(timeout).await
@@ -179,19 +144,8 @@ async fn a_spec_builds_the_probe_it_names() {
             format!("accepts connections on port {port}"),
         ),
     ] {
-        let probe = text.parse::<ProbeSpec>().unwrap().build();
+        let probe = text.parse::<ProbeSpec>().unwrap().build().unwrap();
         assert_eq!(probe.target(), text);
         assert_eq!(probe.probe(LONG).await, Answer::Up { detail });
     }
-}
-
-#[cfg(feature = "mock")]
-#[tokio::test]
-async fn the_mock_stands_in_for_a_probe() {
-    let mut mock = reachability::MockProbe::new();
-    mock.expect_target().return_const("mock".to_owned());
-    mock.expect_probe().times(1).returning(|_| Answer::Refused);
-    let probe: Box<dyn Probe> = Box::new(mock);
-    assert_eq!(probe.target(), "mock");
-    assert_eq!(probe.probe(LONG).await, Answer::Refused);
 }
