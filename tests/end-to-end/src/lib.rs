@@ -148,7 +148,9 @@ impl House {
 }
 
 impl Ended {
-    fn new(output: &Output) -> Self {
+    /// What is left of a command that has ended.
+    #[must_use]
+    pub fn new(output: &Output) -> Self {
         Self {
             code: output.status.code(),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),

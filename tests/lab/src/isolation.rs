@@ -73,6 +73,11 @@ pub fn current() -> Isolation {
     }
 }
 
+/// Whether this process is on the machine, before a lab is set up.
+pub(crate) fn is_outside() -> bool {
+    matches!(mark::stage(), Ok(Stage::Outside))
+}
+
 /// The lab's own file system, where everything it writes belongs; `None` outside. `TMPDIR` names
 /// it too, so that `tempfile` uses it without being told.
 #[must_use]

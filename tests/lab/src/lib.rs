@@ -18,13 +18,17 @@
 //! }
 //! ```
 
+pub mod cable;
 pub mod docker;
+pub mod guest;
 pub mod homelab;
 pub mod hostile_tree;
 pub mod isolation;
+mod magic;
 pub mod nas_path;
 pub mod rest_server;
 pub mod sleeping_host;
+pub mod ssh_key;
 pub mod ssh_server;
 mod ssh_stand_in;
 mod sshd;

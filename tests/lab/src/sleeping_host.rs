@@ -29,7 +29,6 @@
 //! sockets; only the network around it is real.
 
 mod machine;
-mod magic;
 mod network;
 mod service;
 mod silent_port;
@@ -44,7 +43,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc::UnboundedSender, watch};
 use wol::MacAddr;
 
-use crate::isolation::MissingProgram;
+use crate::cable::CableError;
 use machine::{Command, Machine, Status};
 use network::Network;
 pub use service::{Running, Service, ServiceError};
@@ -266,24 +265,9 @@ impl PowerSwitch {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SleepingHostError {
-    /// A program is not installed.
-    #[error("build the lab's network")]
-    Missing {
-        /// Which one.
-        #[from]
-        source: MissingProgram,
-    },
-    /// There is such a host already.
-    #[error("build the lab's network: there is a sleeping host on it already")]
-    Occupied,
-    /// A program failed.
-    #[error("build the lab's network: `{command}` says {said:?}")]
-    Command {
-        /// Its command line.
-        command: String,
-        /// Its standard error.
-        said: String,
-    },
+    /// The network could not be built.
+    #[error(transparent)]
+    Network(#[from] CableError),
     /// The operating system refused something.
     #[error("{what}")]
     System {

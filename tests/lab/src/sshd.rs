@@ -196,7 +196,7 @@ pub(crate) fn generate_key(path: &Path) -> Result<(), SshServerError> {
 }
 
 /// What `ssh-keygen -l` prints: bits, fingerprint, comment, type.
-fn fingerprint(key: &Path) -> Result<String, SshServerError> {
+pub(crate) fn fingerprint(key: &Path) -> Result<String, SshServerError> {
     let output = Command::new(SSH_KEYGEN)
         .args(["-l", "-E", "sha256", "-f"])
         .arg(key.with_extension("pub"))

@@ -1,6 +1,7 @@
 //! What the host does, from state to state.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::mpsc;
 
 use tokio::net::UdpSocket;
@@ -8,13 +9,13 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error};
+use wol::MacAddr;
 
-use super::magic::next_packet;
 use super::network::{self, Network};
 use super::{
     PowerState, PowerSwitch, Running, Service, SleepingHostError, SleepingHostOptions, system,
 };
-use std::net::SocketAddrV4;
+use crate::magic::is_magic;
 
 /// What a host can be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -310,4 +311,16 @@ fn with_causes(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+/// Waits for the next magic packet for this address. Other packets are passed over, as a network
+/// card does.
+async fn next_packet(socket: &UdpSocket, mac: MacAddr) -> io::Result<()> {
+    let mut buffer = [0; 2048];
+    loop {
+        let length = socket.recv(&mut buffer).await?;
+        if is_magic(&buffer[..length], mac, None) {
+            return Ok(());
+        }
+    }
 }
