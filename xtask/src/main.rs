@@ -26,7 +26,8 @@ use crate::plan::Request;
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Cli {
-    /// Runs the test suites: fmt, clippy, deny, unit, doc, lab, end-to-end, fuzz.
+    /// Runs the test suites: fmt, clippy, deny, unit, doc, lab, end-to-end,
+    /// guest, fuzz.
     ///
     /// Programs that a suite needs are installed when this runs as root on a
     /// Debian machine; their services are not started. Otherwise a suite whose

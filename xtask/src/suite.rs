@@ -19,6 +19,8 @@ pub(crate) enum Suite {
     Lab,
     /// Whole nights through the binaries.
     EndToEnd,
+    /// Waking and switching off a real machine, in an emulator.
+    Guest,
     /// A minute of answers that nobody has thought of.
     Fuzz,
 }
@@ -99,6 +101,28 @@ const FOR_THE_LAB: [Need; 24] = [
     program("unshare", "util-linux"),
 ];
 
+/// What the suites with a real machine take: to make its image, and to run it. Its switch loses
+/// packets by rules of the kernel, and its network card is woken by another program too.
+const FOR_THE_GUEST: [Need; 17] = [
+    TO_COMPILE[0],
+    TO_COMPILE[1],
+    TO_COMPILE[2],
+    program("busybox", "busybox-static"),
+    program("chroot", "coreutils"),
+    program("debootstrap", "debootstrap"),
+    program("dpkg-deb", "dpkg"),
+    program("etherwake", "etherwake"),
+    program("ip", "iproute2"),
+    program("mkfs.ext4", "e2fsprogs"),
+    program("nft", "nftables"),
+    program("qemu-img", "qemu-utils"),
+    program("qemu-system-x86_64", "qemu-system-x86"),
+    program("setpriv", "util-linux"),
+    program("ssh-keygen", "openssh-client"),
+    program("unshare", "util-linux"),
+    program("xz", "xz-utils"),
+];
+
 /// What the benchmark of downtimes takes besides a lab that can be built: the
 /// tools to compare with.
 pub(crate) const FOR_THE_BENCH: [Need; 12] = [
@@ -136,8 +160,8 @@ const CLIPPY: [Step; 1] = [step(
 )];
 
 const UNIT: [Step; 1] = [step(
-    "test --locked --workspace --exclude lab --exclude end-to-end --all-features --no-fail-fast \
-     --lib --bins --tests",
+    "test --locked --workspace --exclude lab --exclude end-to-end --exclude guest \
+     --all-features --no-fail-fast --lib --bins --tests",
 )];
 
 const DOC: [Step; 2] = [
@@ -159,8 +183,14 @@ const END_TO_END: [Step; 3] = [
     step("run --locked --package examples --example night"),
 ];
 
+const GUEST: [Step; 2] = [
+    // As above.
+    step("build --locked --workspace --bins"),
+    step("test --locked --package guest --no-fail-fast --lib --tests"),
+];
+
 impl Suite {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Fmt,
         Self::Clippy,
         Self::Deny,
@@ -168,6 +198,7 @@ impl Suite {
         Self::Doc,
         Self::Lab,
         Self::EndToEnd,
+        Self::Guest,
         Self::Fuzz,
     ];
 
@@ -180,6 +211,7 @@ impl Suite {
             Self::Doc => "doc",
             Self::Lab => "lab",
             Self::EndToEnd => "end-to-end",
+            Self::Guest => "guest",
             Self::Fuzz => "fuzz",
         }
     }
@@ -195,6 +227,7 @@ impl Suite {
             Self::Clippy | Self::Unit | Self::Doc => &TO_COMPILE,
             Self::Fuzz => &TO_FUZZ,
             Self::Lab | Self::EndToEnd => &FOR_THE_LAB,
+            Self::Guest => &FOR_THE_GUEST,
         }
     }
 
@@ -210,6 +243,7 @@ impl Suite {
             Self::Doc => &DOC,
             Self::Lab => &LAB,
             Self::EndToEnd => &END_TO_END,
+            Self::Guest => &GUEST,
         }
     }
 }
