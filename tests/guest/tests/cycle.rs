@@ -30,6 +30,7 @@ fn wake_by_flags(guest: &Guest) -> Ended {
     let output = Command::new(binary_path("nas-wake"))
         .args(["--mac", &guest.mac().to_string()])
         .args(["--broadcast", &guest.broadcast().to_string()])
+        .args(["--until", &format!("icmp:{}", guest.address())])
         .args(["--until", &format!("ssh:{}", guest.address())])
         .args(["--deadline", "5m", "--every", "1s"])
         .output()

@@ -1,3 +1,6 @@
+mod deadlines;
+mod kept;
+
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -5,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::{Instant, sleep};
 
-use super::{History, Observation, Wait};
+use super::{Observation, Wait};
 use crate::{Answer, DownOptions, NotDown, Probe, UpOptions, wait_until_down, wait_until_up};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -366,43 +369,4 @@ async fn a_probe_cut_short_by_the_deadline_proves_nothing() {
     let (result, asked) = down_wait(&Script::new([(1, Answer::Silent)]), &options).await;
     assert_eq!(asked, 2);
     assert!(matches!(result, Err(NotDown::Deadline { .. })));
-}
-
-#[test]
-fn the_history_is_bounded_and_keeps_the_ends() {
-    let mut history = History::default();
-    for second in 0..10_000_u64 {
-        let answer = if second % 3 == 0 { up() } else { failed() };
-        let at = Duration::from_secs(second);
-        history.add(&Observation::new(at, "script:host".to_owned(), answer));
-        assert_eq!(history.last().unwrap().until, at);
-    }
-    let observations = history.into_observations();
-    assert!(observations.len() <= 64);
-    assert_eq!(observations[0].after, Duration::ZERO);
-    assert_eq!(
-        observations.last().unwrap().after,
-        Duration::from_secs(9999)
-    );
-    assert!(observations.is_sorted_by_key(|seen| seen.after));
-}
-
-#[test]
-fn a_wait_survives_json() {
-    let wait = Wait {
-        took: Duration::from_millis(1500),
-        observations: vec![Observation::new(
-            Duration::from_millis(1500),
-            "ssh:nas:22".to_owned(),
-            up(),
-        )],
-    };
-    let json = serde_json::to_string(&wait).unwrap();
-    assert_eq!(
-        json,
-        r#"{"took_seconds":1.5,"observations":[{"after_seconds":1.5,"until_seconds":1.5,"times":1,"target":"ssh:nas:22","answer":{"answer":"up","detail":"here"}}]}"#
-    );
-    assert_eq!(serde_json::from_str::<Wait>(&json).unwrap(), wait);
-    let negative = json.replace("1.5", "-1.5");
-    assert!(serde_json::from_str::<Wait>(&negative).is_err());
 }
