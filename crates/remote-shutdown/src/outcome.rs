@@ -1,6 +1,7 @@
 //! What is known after the command was sent: pure verdicts on its end.
 
 use crate::ShutdownError;
+use crate::dispatcher::{Answer, REFUSED_STATUS};
 
 /// What is known once the command has reached the host.
 ///
@@ -60,7 +61,14 @@ impl CommandEnd {
         // A forced command may well report its troubles on standard output.
         let said = join_lines(&stderr, &stdout);
         let (endpoint, stderr) = (endpoint.to_owned(), said.clone());
-        Err(if says_not_found(exit_status, &said) {
+        Err(if says_dispatcher_refused(exit_status, &said) {
+            let request = command.to_owned();
+            ShutdownError::DispatcherRefused {
+                endpoint,
+                request,
+                stderr,
+            }
+        } else if says_not_found(exit_status, &said) {
             let command = command.to_owned();
             ShutdownError::CommandNotFound {
                 endpoint,
@@ -80,10 +88,16 @@ impl CommandEnd {
     }
 }
 
-/// POSIX shells end with 127; tcsh, the login shell of FreeBSD's root, and
-/// sudo end with 1 and say so.
+/// The kit's dispatcher, when it was asked for something else than it knows.
+fn says_dispatcher_refused(exit_status: i32, said: &str) -> bool {
+    exit_status == REFUSED_STATUS && Answer::find(said) == Ok(Answer::Refused)
+}
+
+/// POSIX shells end with 127 when there is no such program, and with 126 when
+/// it cannot be run; tcsh, the login shell of FreeBSD's root, and sudo end with
+/// 1 and say so.
 fn says_not_found(exit_status: i32, said: &str) -> bool {
-    exit_status == 127 || said.to_lowercase().contains("command not found")
+    matches!(exit_status, 126 | 127) || said.to_lowercase().contains("command not found")
 }
 
 /// What sudo and sudo-rs say when they do not let the user run the command.

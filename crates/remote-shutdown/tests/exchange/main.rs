@@ -25,6 +25,7 @@ use tokio::time::Instant;
 const DEADLINES: Deadlines = Deadlines {
     connect: Duration::from_secs(8),
     authenticate: Duration::from_secs(8),
+    examine: Duration::from_secs(8),
     execute: Duration::from_secs(8),
     close: Duration::from_secs(8),
 };

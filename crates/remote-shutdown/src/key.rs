@@ -1,4 +1,5 @@
-//! The private key to log in with. Touches the disk.
+//! What to log in with: a private key in a file, or one that an SSH agent
+//! holds. Touches the disk.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -7,10 +8,42 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
-use crate::{KeyFileProblem, ShutdownError};
+use crate::{Fingerprint, KeyFileProblem, ShutdownError};
 
 /// No private key is larger; a wrong path may well name something that is.
 const MOST_BYTES: u64 = 64 * 1024;
+
+/// What to log in with.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Key {
+    /// A private key in a file.
+    File(KeyFile),
+    /// A private key that an SSH agent holds.
+    Agent(AgentKey),
+}
+
+impl From<KeyFile> for Key {
+    fn from(key: KeyFile) -> Self {
+        Self::File(key)
+    }
+}
+
+impl From<AgentKey> for Key {
+    fn from(key: AgentKey) -> Self {
+        Self::Agent(key)
+    }
+}
+
+/// One key of an SSH agent. No other key of the agent is offered to the host,
+/// and the agent is not forwarded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentKey {
+    /// The agent's socket, which `ssh-agent` prints as `SSH_AUTH_SOCK`.
+    pub socket: PathBuf,
+    /// Which of its keys, by the fingerprint that `ssh-add -l` prints.
+    pub fingerprint: Fingerprint,
+}
 
 /// A file with a private key, in OpenSSH's or PEM format.
 ///
