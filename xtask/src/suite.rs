@@ -61,7 +61,7 @@ const TO_COMPILE: [Need; 3] = [
     library("openssl", "libssl-dev"),
 ];
 
-const FOR_THE_LAB: [Need; 24] = [
+const FOR_THE_LAB: [Need; 27] = [
     TO_COMPILE[0],
     TO_COMPILE[1],
     TO_COMPILE[2],
@@ -83,10 +83,13 @@ const FOR_THE_LAB: [Need; 24] = [
     program("runc", "runc"),
     program("script", "bsdutils"),
     program("ssh", "openssh-client"),
+    program("sftp", "openssh-client"),
     program("ssh-keygen", "openssh-client"),
     program("sshd", "openssh-server"),
+    program("sudo", "sudo"),
     program("time", "time"),
     program("unshare", "util-linux"),
+    program("useradd", "passwd"),
 ];
 
 /// What the benchmark of downtimes takes besides a lab that can be built: the

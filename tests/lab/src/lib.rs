@@ -18,7 +18,9 @@
 //! }
 //! ```
 
+pub mod account;
 pub mod docker;
+pub mod faulty_wire;
 pub mod homelab;
 pub mod hostile_tree;
 pub mod isolation;

@@ -292,3 +292,29 @@ fn a_drills_memory_is_a_size() {
     assert!(config.drill().nightly);
     assert_eq!(config.drill().memory_bytes, 512 << 20);
 }
+
+#[test]
+fn the_account_that_switches_off_has_a_key_and_its_stages_have_deadlines() {
+    let key = "key_file = \"/etc/backup-window/shutdown_ed25519\"";
+    let more = format!("{key}\ndispatcher = true\ndeadlines = {{ execute = \"90s\" }}");
+    let config = load(&HOMELAB.replace(key, &more)).unwrap();
+    let shutdown = config.shutdown().unwrap();
+    assert!(shutdown.dispatcher);
+    assert_eq!(shutdown.deadlines.execute.as_secs(), 90);
+    assert_eq!(shutdown.deadlines.connect.as_secs(), 10);
+    let agent = "agent_socket = \"/run/agent\"\nagent_key = \"SHA256:uNiVztksCsDhcc0u9e8BrHl4LT/1YT4+2ZUZeWK5p2c\"";
+    let config = load(&HOMELAB.replace(key, agent)).unwrap();
+    assert!(matches!(
+        config.shutdown().unwrap().key,
+        ShutdownKey::Agent { .. }
+    ));
+    assert_eq!(
+        crate::setup::shutdown(&config).unwrap().request(),
+        "sudo -n /sbin/shutdown -p now"
+    );
+    let without = "homelab.toml:24: expected either key_file, with or without passphrase_file, or agent_socket together with agent_key (what `ssh-add -l` prints for the key)";
+    assert_eq!(complaint(key, ""), without);
+    assert_eq!(complaint(key, &format!("{key}\n{agent}")), without);
+    assert_eq!(complaint(key, "agent_socket = \"/run/agent\""), without);
+    insta::assert_snapshot!(complaint(key, &format!("{key}\ndeadlines = {{ execute = \"90\" }}")), @"");
+}

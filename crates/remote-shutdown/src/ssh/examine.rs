@@ -280,8 +280,13 @@ impl Look<'_> {
             Err(other) => return Err(other),
         };
         let complaint = printable(&end.stderr);
-        let refused =
-            end.exit_status == REFUSED_STATUS && Answer::find(&complaint) == Ok(Answer::Refused);
+        // OpenSSH gives nobody the standard error of a subsystem.
+        let silent = match ask {
+            Ask::Sftp => complaint.is_empty() && end.stdout.is_empty(),
+            Ask::Run(_) | Ask::Shell => false,
+        };
+        let refused = end.exit_status == REFUSED_STATUS
+            && (silent || Answer::find(&complaint) == Ok(Answer::Refused));
         Ok(if refused {
             Attempt::Refused("refused by the dispatcher".into())
         } else {
