@@ -237,11 +237,14 @@ pub enum KeyFileProblem {
         /// The permission bits.
         mode: u32,
     },
-    /// It is not a private key, or its passphrase is missing or wrong.
-    #[error(
-        "understand it ({detail}): expected a private key in OpenSSH's or PEM format, and its \
-         passphrase if it has one"
-    )]
+    /// It is encrypted, and there is no passphrase.
+    #[error("decrypt it: it is encrypted, and no passphrase was given; name the file that has it")]
+    PassphraseMissing,
+    /// It is encrypted, and not with this passphrase.
+    #[error("decrypt it: the passphrase is wrong")]
+    PassphraseWrong,
+    /// It is not a private key.
+    #[error("understand it ({detail}): expected a private key in OpenSSH's or PEM format")]
     Invalid {
         /// What the SSH library said.
         detail: String,

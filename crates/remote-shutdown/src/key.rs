@@ -6,8 +6,10 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::fingerprint::decode_public_key;
+use crate::known_hosts::type_of;
 use crate::{Fingerprint, KeyFileProblem, ShutdownError};
 
 /// No private key is larger; a wrong path may well name something that is.
@@ -75,11 +77,52 @@ impl KeyFile {
 
     /// Reads the file, after checking the mode of the very file that is read.
     pub(crate) fn read(&self) -> Result<SecretString, ShutdownError> {
-        read_secret(&self.path).map_err(|problem| ShutdownError::KeyFile {
-            path: self.path.clone(),
-            problem,
+        let text = read_secret(&self.path).map_err(|problem| self.fault(problem))?;
+        if !text.expose_secret().contains("PRIVATE KEY-----") {
+            let detail = "there is no private key in it".to_owned();
+            return Err(self.fault(KeyFileProblem::Invalid { detail }));
+        }
+        if self.passphrase.is_none() && is_encrypted(text.expose_secret()) {
+            return Err(self.fault(KeyFileProblem::PassphraseMissing));
+        }
+        Ok(text)
+    }
+
+    /// What is wrong with a text that libssh2 cannot use, in its words.
+    pub(crate) fn unusable(&self, text: &SecretString, detail: &str) -> ShutdownError {
+        let detail = detail.to_owned();
+        self.fault(if is_encrypted(text.expose_secret()) {
+            KeyFileProblem::PassphraseWrong
+        } else {
+            KeyFileProblem::Invalid { detail }
         })
     }
+
+    fn fault(&self, problem: KeyFileProblem) -> ShutdownError {
+        ShutdownError::KeyFile {
+            path: self.path.clone(),
+            problem,
+        }
+    }
+}
+
+/// Whether the key can be read with a passphrase only. PEM says so in words;
+/// OpenSSH's format has the name of the cipher behind its own, as a string of
+/// SSH (its `PROTOCOL.key`).
+fn is_encrypted(text: &str) -> bool {
+    if text.contains("ENCRYPTED") {
+        return true;
+    }
+    let body: String = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with('-'))
+        .collect();
+    decode_public_key(&body)
+        .as_deref()
+        .and_then(|bytes| bytes.strip_prefix(b"openssh-key-v1\0"))
+        .and_then(type_of)
+        .is_some_and(|cipher| cipher != "none")
 }
 
 fn read_secret(path: &Path) -> Result<SecretString, KeyFileProblem> {
@@ -108,7 +151,7 @@ mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt as _;
 
-    use secrecy::ExposeSecret as _;
+    use base64::Engine as _;
 
     use super::*;
 
@@ -132,9 +175,10 @@ mod tests {
 
     #[test]
     fn a_file_of_ones_own_is_read() {
+        let pem = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
         for mode in [0o600, 0o400] {
-            let (_dir, key) = file(mode, b"secret");
-            assert_eq!(key.read().unwrap().expose_secret(), "secret");
+            let (_dir, key) = file(mode, pem.as_bytes());
+            assert_eq!(key.read().unwrap().expose_secret(), pem);
         }
     }
 
@@ -157,6 +201,28 @@ mod tests {
         assert!(matches!(problem(&missing), KeyFileProblem::Unreadable(_)));
         let folder = KeyFile::new(dir.path());
         assert!(matches!(problem(&folder), KeyFileProblem::Unreadable(_)));
+    }
+
+    #[test]
+    fn an_encrypted_key_is_known_without_its_passphrase() {
+        let pem = |header: &str| format!("-----BEGIN RSA PRIVATE KEY-----\n{header}\nAAAA\n");
+        assert!(is_encrypted(&pem("Proc-Type: 4,ENCRYPTED")));
+        assert!(!is_encrypted(&pem("")));
+        let openssh = |cipher: &str| {
+            let length = u32::try_from(cipher.len()).unwrap().to_be_bytes();
+            let bytes = [b"openssh-key-v1\0", &length[..], cipher.as_bytes(), b"rest"].concat();
+            let body = base64::prelude::BASE64_STANDARD.encode(bytes);
+            let (first, second) = body.split_at(10);
+            format!(
+                "-----BEGIN OPENSSH PRIVATE KEY-----\n{first}\n{second}\n-----END OPENSSH PRIVATE KEY-----\n"
+            )
+        };
+        assert!(is_encrypted(&openssh("aes256-ctr")));
+        assert!(!is_encrypted(&openssh("none")));
+        let (_dir, key) = file(0o600, openssh("aes256-ctr").as_bytes());
+        assert!(matches!(problem(&key), KeyFileProblem::PassphraseMissing));
+        let (_dir, key) = file(0o600, b"ssh-ed25519 AAAA, the public half");
+        assert!(matches!(problem(&key), KeyFileProblem::Invalid { .. }));
     }
 
     #[test]

@@ -49,6 +49,10 @@ impl CommandEnd {
             );
             return Ok(Outcome::SentUnknown { why });
         }
+        if let Some(signal) = signal_in(self.exit_status) {
+            let why = format!("the command was ended by the signal {signal}, says its shell");
+            return Ok(Outcome::SentUnknown { why });
+        }
         let (stdout, stderr) = (printable(&self.stdout), printable(&self.stderr));
         let exit_status = self.exit_status;
         if exit_status == 0 {
@@ -85,6 +89,18 @@ impl CommandEnd {
                 stderr,
             }
         })
+    }
+}
+
+/// The signal that a status stands for, by the convention of shells: 128 and its
+/// number. Only those that a system sends that goes down, or a connection that
+/// ends: a command that is asked for a status may well choose a high one.
+fn signal_in(exit_status: i32) -> Option<&'static str> {
+    match exit_status {
+        129 => Some("HUP"),
+        137 => Some("KILL"),
+        143 => Some("TERM"),
+        _ => None,
     }
 }
 

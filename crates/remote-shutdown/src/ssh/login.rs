@@ -5,7 +5,7 @@ use ssh2::{Agent, ErrorCode, PublicKey, Session};
 
 use super::job::{Job, code};
 use crate::outcome::printable;
-use crate::{AgentKey, Fingerprint, Key, KeyFile, KeyFileProblem, ShutdownError, Stage};
+use crate::{AgentKey, Fingerprint, Key, KeyFile, ShutdownError, Stage};
 
 /// What to log in with, ready to be used. It is made before a connection is
 /// opened, so that none is opened for nothing.
@@ -63,13 +63,8 @@ impl Job {
         result.map_err(|error| match (error.code(), credential) {
             (
                 ErrorCode::Session(code::FILE | code::KEYFILE_AUTH_FAILED),
-                Credential::File(file, _),
-            ) => ShutdownError::KeyFile {
-                path: file.path.clone(),
-                problem: KeyFileProblem::Invalid {
-                    detail: error.message().to_owned(),
-                },
-            },
+                Credential::File(file, private_key),
+            ) => file.unusable(private_key, error.message()),
             _ if is_refusal(&error) => ShutdownError::KeyRefused {
                 endpoint: self.endpoint(),
                 user: user.clone(),

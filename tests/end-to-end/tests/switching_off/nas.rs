@@ -23,6 +23,9 @@ const TASK: &str = "docker_backup to the backup NAS";
 /// How long a command may take that nothing keeps from its end.
 const AT_MOST: Duration = Duration::from_mins(1);
 
+/// How long the silence of a NAS that stays on is waited for, in seconds.
+pub(crate) const STAYS_ON: u64 = 2;
+
 /// Everything that a test needs.
 pub(crate) struct Nas {
     pub(crate) dir: PathBuf,
@@ -47,6 +50,8 @@ pub(crate) struct Settings {
     pub(crate) dispatcher: bool,
     /// Of every stage, in milliseconds.
     pub(crate) deadline: u64,
+    /// How long its silence is waited for, in seconds.
+    pub(crate) off_deadline: u64,
 }
 
 /// How a command ended.
@@ -131,6 +136,9 @@ impl Nas {
             host.install(&file, "root", 0o600, &nas.api_key()).unwrap();
         }
         let ready = free_port();
+        // As long as nothing has the address, the network says at once that nobody is there.
+        host.shell(&format!("ip route add unreachable {LIGHT}/32"))
+            .unwrap();
         let sshd = host.sshd("sshd", types).unwrap();
         let nas = Self {
             dir,
@@ -231,6 +239,7 @@ impl Nas {
             system: format!("{{ command = \"{}\" }}", self.command()),
             dispatcher: true,
             deadline: 20_000,
+            off_deadline: 20,
         }
     }
 
@@ -245,6 +254,7 @@ impl Nas {
             system,
             dispatcher,
             deadline,
+            off_deadline,
         } = settings;
         let dir = self.dir.display();
         let [start, end] = lab::window::open_window(self.primary.control().now());
@@ -261,7 +271,7 @@ impl Nas {
              [primary_nas]\n{}replication_tasks = [\"{TASK}\"]\n\
              [backup_nas]\naddress = \"{address}\"\nmac = \"18:66:da:0a:0b:0c\"\n\
              broadcast = [\"127.255.255.255:{MAGIC_PORT}\"]\nwake_interval = \"100ms\"\n\
-             ready = \"tcp:127.0.0.1:{}\"\nsilent_for = \"1s\"\noff_deadline = \"2s\"\n{}\
+             ready = \"tcp:{LIGHT}:{}\"\nsilent_for = \"1s\"\noff_deadline = \"{off_deadline}s\"\n{}\
              [backup_nas.shutdown]\nuser = \"{user}\"\nport = {port}\n{key}\n{host_key}\n\
              system = {system}\ndispatcher = {dispatcher}\n\
              deadlines = {{ connect = \"{deadline}ms\", authenticate = \"{deadline}ms\", \
@@ -291,7 +301,7 @@ impl Nas {
         let mut packet = [0; 1500];
         let length = listener.recv(&mut packet).unwrap();
         assert!(length >= 102, "a magic packet of {length} bytes");
-        let _up = TcpListener::bind((Ipv4Addr::LOCALHOST, self.ready)).unwrap();
+        let _up = self.light();
         let status = wake.wait().unwrap();
         assert!(status.success(), "{status}");
         let _ = fs::remove_dir_all(self.dir.join("woken"));
@@ -309,13 +319,22 @@ impl Nas {
     /// `nas-shutdown run` with these settings, in a night that woke the NAS. It goes off when its
     /// program has run, if it obeys.
     pub(crate) fn shut_down(&self, settings: &Settings, obeys: bool) -> Ran {
-        let config = self.config(settings);
+        // What stays on is not waited for.
+        let off_deadline = if obeys {
+            settings.off_deadline
+        } else {
+            STAYS_ON
+        };
+        let config = self.config(&Settings {
+            off_deadline,
+            ..settings.clone()
+        });
         let state = self.dir.join("state");
         let _ = fs::remove_dir_all(&state);
         self.host
             .shell(&format!("cp -a {0}/woken {0}/state", self.dir.display()))
             .unwrap();
-        let up = TcpListener::bind((Ipv4Addr::LOCALHOST, self.ready)).unwrap();
+        let up = self.light();
         self.run(
             &["run", "--config", config.to_str().unwrap()],
             Some((up, obeys)),
@@ -325,15 +344,21 @@ impl Nas {
     /// `nas-shutdown run --dry-run`, in a night that woke the NAS.
     pub(crate) fn run_dry(&self, settings: &Settings) -> Ran {
         let config = self.config(settings);
-        let up = TcpListener::bind((Ipv4Addr::LOCALHOST, self.ready)).unwrap();
+        let up = self.light();
         self.run(
             &["run", "--dry-run", "--config", config.to_str().unwrap()],
             Some((up, false)),
         )
     }
 
+    /// Has the NAS be on, by what shows that it is, for as long as this lives.
+    fn light(&self) -> Light {
+        ip(&format!("addr add {LIGHT}/32 dev lo"));
+        Light(TcpListener::bind((LIGHT, self.ready)).unwrap())
+    }
+
     /// Runs `nas-shutdown`.
-    pub(crate) fn run(&self, arguments: &[&str], up: Option<(TcpListener, bool)>) -> Ran {
+    pub(crate) fn run(&self, arguments: &[&str], up: Option<(Light, bool)>) -> Ran {
         let pressed = self.dir.join("pressed");
         let _ = fs::remove_file(&pressed);
         let (mut up, obeys) = match up {
@@ -436,6 +461,23 @@ impl Nas {
         let _ = fs::remove_file(file);
         text.lines().map(str::to_owned).collect()
     }
+}
+
+/// What answers while the NAS is on.
+pub(crate) struct Light(#[expect(dead_code, reason = "it listens")] TcpListener);
+
+impl Drop for Light {
+    fn drop(&mut self) {
+        ip(&format!("addr del {LIGHT}/32 dev lo"));
+    }
+}
+
+/// Where it answers: an address that goes with it.
+const LIGHT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 11);
+
+fn ip(arguments: &str) {
+    let status = Command::new("ip").args(arguments.split(' ')).status();
+    assert!(status.unwrap().success(), "{arguments}");
 }
 
 /// A running SSH agent; it ends when dropped.

@@ -6,7 +6,7 @@ use lab::faulty_wire::WireFault;
 use lab::isolation::isolated;
 
 use crate::matrix::through;
-use crate::nas::{Nas, Settings};
+use crate::nas::{Nas, STAYS_ON, Settings};
 
 /// How long each stage may take where something goes silent.
 const DEADLINE: Duration = Duration::from_millis(1500);
@@ -174,8 +174,8 @@ fn a_connection_that_goes_silent_at_each_piece() {
                 "{ran:#?}"
             );
             assert!(sent || ran.pressed.is_empty(), "{ran:#?}");
-            // The confirmation takes two seconds more.
-            let confirmed = Duration::from_secs(2);
+            // The confirmation takes its own time.
+            let confirmed = Duration::from_secs(STAYS_ON);
             let limit = undisturbed.took + DEADLINE + confirmed + GRACE;
             assert!(
                 ran.took < limit,
