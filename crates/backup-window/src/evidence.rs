@@ -137,6 +137,11 @@ pub enum Fact {
         /// How the command ended.
         detail: String,
     },
+    /// The host was sent the command to switch itself off, and how that ended is not known.
+    ShutdownSent {
+        /// What was seen.
+        detail: String,
+    },
     /// The host has been silent long enough to be off and not restarting.
     Silent {
         /// How long it was watched being silent.
@@ -229,6 +234,7 @@ impl fmt::Display for Fact {
                 write!(f, "no scrub or resilver runs on {}", pools.join(", "))
             }
             Self::ShutdownAccepted { detail } => write!(f, "accepted: {detail}"),
+            Self::ShutdownSent { detail } => write!(f, "sent, and not known: {detail}"),
             Self::Silent { seconds } => write!(f, "silent for {seconds} s"),
         }
     }

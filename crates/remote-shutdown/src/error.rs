@@ -159,8 +159,8 @@ pub enum ShutdownError {
 
     /// The user may not run the command by sudo without a password.
     #[error(
-        "switch off {endpoint}: sudo refuses it without a password: {stderr}; check the user's \
-         sudo rule on the host"
+        "switch off {endpoint}: sudo refuses it without a password: {stderr}; the user's \
+         sudo rule on the host must have NOPASSWD and exactly this command with its arguments"
     )]
     SudoRefused {
         /// `user@host:port`.
@@ -352,7 +352,7 @@ mod tests {
         failed to connect to off@nas:22
         failed to log in at off@nas:22 within 10s
         failed to use the private key /etc/key
-        failed to switch off off@nas:22: sudo refuses it without a password: sudo: a password is required; check the user's sudo rule on the host
+        failed to switch off off@nas:22: sudo refuses it without a password: sudo: a password is required; the user's sudo rule on the host must have NOPASSWD and exactly this command with its arguments
         failed to switch off off@nas:22: the command ended with status 3: a scrub is running
         ");
     }

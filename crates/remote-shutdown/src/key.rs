@@ -1,9 +1,8 @@
 //! What to log in with: a private key in a file, or one that an SSH agent
 //! holds. Touches the disk.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -50,7 +49,7 @@ pub struct AgentKey {
 /// A file with a private key, in OpenSSH's or PEM format.
 ///
 /// It is read anew for each login, and refused when its mode lets the group or
-/// others read or write it.
+/// others read or write it (on Unix, where files have one).
 #[derive(Clone, Debug)]
 pub struct KeyFile {
     /// Where it is.
@@ -106,6 +105,23 @@ impl KeyFile {
     }
 }
 
+#[cfg(unix)]
+fn check_mode(metadata: &Metadata) -> Result<(), KeyFileProblem> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let mode = metadata.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(KeyFileProblem::Exposed { mode });
+    }
+    Ok(())
+}
+
+/// Elsewhere files have no such mode; who may read them is not looked at.
+#[cfg(not(unix))]
+fn check_mode(_: &Metadata) -> Result<(), KeyFileProblem> {
+    Ok(())
+}
+
 /// Whether the key can be read with a passphrase only. PEM says so in words;
 /// OpenSSH's format has the name of the cipher behind its own, as a string of
 /// SSH (its `PROTOCOL.key`).
@@ -132,10 +148,7 @@ fn read_secret(path: &Path) -> Result<SecretString, KeyFileProblem> {
         let source = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
         return Err(KeyFileProblem::Unreadable(source));
     }
-    let mode = metadata.mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(KeyFileProblem::Exposed { mode });
-    }
+    check_mode(&metadata)?;
     let mut text = String::new();
     match file.take(MOST_BYTES).read_to_string(&mut text) {
         Ok(_) => Ok(SecretString::from(text)),
@@ -146,7 +159,7 @@ fn read_secret(path: &Path) -> Result<SecretString, KeyFileProblem> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt as _;

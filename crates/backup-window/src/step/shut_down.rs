@@ -26,12 +26,7 @@ pub async fn run(clock: &dyn Clock, shutdown: &dyn RemoteShutdown) -> StepRecord
             )
         }
         Ok(ShutdownOutcome::SentUnknown { why }) => {
-            recorder.saw(
-                &endpoint,
-                Fact::ShutdownAccepted {
-                    detail: format!("the command was sent, and then {why}"),
-                },
-            );
+            recorder.saw(&endpoint, Fact::ShutdownSent { detail: why });
             recorder.end(
                 StepEnd::Done,
                 "the command was sent; whether it worked is seen in the next step",

@@ -321,7 +321,7 @@ fn commands_that_do_not_run() {
             "sudo asks for a password",
             &good,
             1,
-            "a password is required; check the user's sudo rule",
+            "a password is required; the user's sudo rule on the host must have NOPASSWD",
         );
         nas.sudoers(&format!(
             "shutdown ALL=(root) NOPASSWD: {dir}/power-off later"

