@@ -316,5 +316,5 @@ fn the_account_that_switches_off_has_a_key_and_its_stages_have_deadlines() {
     assert_eq!(complaint(key, ""), without);
     assert_eq!(complaint(key, &format!("{key}\n{agent}")), without);
     assert_eq!(complaint(key, "agent_socket = \"/run/agent\""), without);
-    insta::assert_snapshot!(complaint(key, &format!("{key}\ndeadlines = {{ execute = \"90\" }}")), @"");
+    insta::assert_snapshot!(complaint(key, &format!("{key}\ndeadlines = {{ execute = \"90\" }}")), @"homelab.toml:27: deadlines: `90` is no duration: expected a number with its unit, such as 90s, 10m or 2h");
 }
