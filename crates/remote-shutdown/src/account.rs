@@ -149,6 +149,7 @@ impl Attempt {
 
 #[cfg(test)]
 mod tests {
+    use super::Verdict::{Broken, Proven, TooMuch, Unproven};
     use super::*;
 
     #[test]
@@ -165,7 +166,6 @@ mod tests {
                 })
                 .collect(),
         };
-        use Verdict::{Broken, Proven, TooMuch, Unproven};
         assert_eq!(report(&[Proven, Proven]).verdict(), Proven);
         assert_eq!(report(&[Proven, Unproven]).verdict(), Unproven);
         assert_eq!(report(&[TooMuch, Unproven]).verdict(), TooMuch);

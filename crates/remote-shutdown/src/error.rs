@@ -92,7 +92,7 @@ pub enum ShutdownError {
         /// The types that it has, separated by commas.
         known: String,
         /// The type of the key that the host showed.
-        found_type: String,
+        found_type: &'static str,
         /// The key that the host showed.
         found: Fingerprint,
     },

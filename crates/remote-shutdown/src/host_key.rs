@@ -233,7 +233,7 @@ impl Trust {
     pub(crate) fn other_type(
         &self,
         endpoint: &str,
-        found_type: &str,
+        found_type: &'static str,
         found: Fingerprint,
     ) -> ShutdownError {
         match &self.known_hosts {
@@ -241,7 +241,7 @@ impl Trust {
                 endpoint: endpoint.to_owned(),
                 known_hosts: known.path.clone(),
                 known: known.types.join(", "),
-                found_type: found_type.to_owned(),
+                found_type,
                 found,
             },
             _ => self.refusal(endpoint, vec![found]),

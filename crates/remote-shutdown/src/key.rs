@@ -159,7 +159,8 @@ fn read_secret(path: &Path) -> Result<SecretString, KeyFileProblem> {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt as _;

@@ -113,9 +113,9 @@ impl KnownHost {
         }
         let (marker, text) = match text.strip_prefix('@') {
             None => (Marker::None, text),
-            Some(marked) => {
-                let (marker, rest) = word(marked)?;
-                let marker = match marker {
+            Some(rest) => {
+                let (name, rest) = word(rest)?;
+                let marker = match name {
                     "revoked" => Marker::Revoked,
                     "cert-authority" => Marker::CertAuthority,
                     _ => return None,

@@ -5,6 +5,7 @@
 //! systems over where programs that make accounts write besides.
 
 use std::ffi::CString;
+use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::io;
 use std::net::SocketAddr;
@@ -163,7 +164,7 @@ impl AccountHost {
         for key_type in types {
             let key = dir.join(format!("host_{key_type}"));
             generate_key_of(&key, key_type)?;
-            config.push_str(&format!("HostKey {}\n", key.display()));
+            let _ = writeln!(config, "HostKey {}", key.display());
         }
         let file = dir.join("sshd_config");
         fs::write(&file, config).map_err(SshServerError::io("write the files of sshd"))?;

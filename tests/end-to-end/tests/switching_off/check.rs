@@ -1,5 +1,7 @@
 //! `nas-shutdown check`: what it proves, what it names as unproven, and that it switches nothing off.
 
+use std::fmt::Write as _;
+
 use lab::isolation::isolated;
 
 use crate::nas::{Nas, Ran, keygen};
@@ -158,9 +160,7 @@ fn keys_of_every_type_from_files_and_from_an_agent_let_the_user_in() {
                 let mut settings = nas.settings();
                 if !passphrase.is_empty() {
                     let file = nas.file("passphrase", &format!("{passphrase}\n"));
-                    settings
-                        .key
-                        .push_str(&format!("\npassphrase_file = \"{file}\""));
+                    let _ = write!(settings.key, "\npassphrase_file = \"{file}\"");
                 }
                 nas.check(&settings).expect(0, "and do nothing else");
                 ways += 1;

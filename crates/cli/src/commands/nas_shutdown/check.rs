@@ -1,5 +1,7 @@
 //! `nas-shutdown check`: is the account the right one, and can it do nothing else?
 
+use std::fmt::Write as _;
+
 use backup_window::exit::Exit;
 use backup_window::setup;
 use remote_shutdown::{AccountReport, ErrorKind, ShutdownError, Verdict};
@@ -62,7 +64,7 @@ fn text(report: &AccountReport) -> String {
             _ => "[FAIL]",
         };
         let name = finding.what.name();
-        text.push_str(&format!("{mark} {name:<18}{}\n", finding.detail));
+        let _ = writeln!(text, "{mark} {name:<18}{}", finding.detail);
     }
     let sum = match report.verdict() {
         Verdict::Proven => "The account can switch the NAS off, and do nothing else.",
