@@ -105,7 +105,7 @@ async fn run_the_night(lab: &Homelab, config: &Config) -> Result<NightReport> {
         },
         primary: Box::new(setup::primary_nas(config)?),
         backup: setup::backup_nas(config)?.map(|nas| Box::new(nas) as Box<dyn TrueNas>),
-        shutdown: setup::shutdown(config)?,
+        shutdown: Box::new(setup::shutdown(config)?),
     };
     let primary = config.primary_nas()?;
     let options = NightOptions {

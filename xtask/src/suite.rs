@@ -73,7 +73,7 @@ const TO_FUZZ: [Need; 4] = [
     program("c++", "g++"),
 ];
 
-const FOR_THE_LAB: [Need; 24] = [
+const FOR_THE_LAB: [Need; 27] = [
     TO_COMPILE[0],
     TO_COMPILE[1],
     TO_COMPILE[2],
@@ -95,10 +95,13 @@ const FOR_THE_LAB: [Need; 24] = [
     program("runc", "runc"),
     program("script", "bsdutils"),
     program("ssh", "openssh-client"),
+    program("sftp", "openssh-client"),
     program("ssh-keygen", "openssh-client"),
     program("sshd", "openssh-server"),
+    program("sudo", "sudo"),
     program("time", "time"),
     program("unshare", "util-linux"),
+    program("useradd", "passwd"),
 ];
 
 /// What the suites with a real machine take: to make its image, and to run it. Its switch loses

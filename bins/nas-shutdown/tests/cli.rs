@@ -87,3 +87,50 @@ fn a_key_that_others_can_read_is_refused() {
     write_secret(&folder.path().join("sth-prd-01.key"), 0o644);
     insta::assert_snapshot!(complaint(folder.path(), &config), @"ERROR /etc/backup-window/config.toml:79: api_key_file: /etc/backup-window/sth-prd-01.key holds a secret and has mode 0644, so that others can read it; expected 0600: `chmod 600` it");
 }
+
+/// What `kit` says with these arguments, and its exit code.
+fn kit(arguments: &[&str]) -> (Option<i32>, String) {
+    let mut all = vec!["kit"];
+    all.extend(arguments);
+    let output = nas_shutdown(&all);
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn the_kit_needs_no_configuration_and_is_json_for_programs() {
+    let (code, text) = kit(&["--system", "linux-systemd", "--from", "192.168.0.137"]);
+    assert_eq!(code, Some(0), "{text}");
+    let line = "restrict,command=\"/bin/sh /usr/local/libexec/backup-window-dispatch\",from=\"192.168.0.137\" PUBLIC-KEY";
+    assert!(text.contains(line), "{text}");
+    let (code, text) = kit(&["--system", "truenas-core", "--json"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("\"sudoers\": \"shutdown ALL=(root) NOPASSWD: /sbin/shutdown -p now\""));
+}
+
+#[test]
+fn a_kit_that_would_not_hold_is_refused_with_what_was_expected() {
+    let complaint = |arguments: &[&str]| {
+        let (code, text) = kit(arguments);
+        assert_eq!(code, Some(2), "{text}");
+        text
+    };
+    insta::assert_snapshot!(complaint(&["--system", "truenas-core", "--user", "a b"]), @r#"ERROR failed to use "a b" as the name of an account: expected small letters, digits, - and _, such as shutdown"#);
+    insta::assert_snapshot!(complaint(&["--command", "poweroff"]), @r#"ERROR failed to allow "poweroff" by a sudo rule: it does not begin with sudo -n; expected sudo -n /PATH ARGUMENT…, without quotes"#);
+    insta::assert_snapshot!(complaint(&["--system", "linux-systemd", "--public-key", "/nonexistent.pub"]), @"ERROR failed to read the public key /nonexistent.pub: No such file or directory (os error 2); expected the .pub file of ssh-keygen");
+    assert!(complaint(&["--system", "windows"]).contains("expected truenas-core"));
+    assert!(complaint(&[]).contains("--system"));
+}
+
+#[test]
+fn the_exit_codes_of_a_check_are_said() {
+    let help = String::from_utf8(nas_shutdown(&["check", "--help"]).stdout).unwrap();
+    for line in [
+        "0  proven",
+        "4  refused as unsafe",
+        "6  what could be tried is right",
+        "opens no session",
+    ] {
+        assert!(help.contains(line), "{line}: {help}");
+    }
+}

@@ -8,6 +8,7 @@ mod error;
 mod file_ref;
 mod repository;
 mod settings;
+mod shutdown;
 mod value;
 
 use std::path::{Path, PathBuf};
@@ -19,9 +20,10 @@ pub use error::ConfigError;
 pub use file_ref::FileRef;
 pub use repository::{PlaceSettings, RepositorySettings, ServerSettings};
 pub use settings::{
-    BackupNasSettings, DockerSettings, DrillSettings, HostKeySettings, NasApi, PrimaryNasSettings,
-    RestoreSettings, Settings, ShutdownSettings, TrustSettings,
+    BackupNasSettings, DockerSettings, DrillSettings, NasApi, PrimaryNasSettings, RestoreSettings,
+    Settings, TrustSettings,
 };
+pub use shutdown::{HostKeySettings, ShutdownKey, ShutdownSettings};
 pub use value::parse_duration;
 
 use crate::window::Window;

@@ -145,6 +145,11 @@ pub enum Fact {
     Watched(Watched),
     /// The host was silent, and then answered again.
     Rebooted(Reboot),
+    /// The host was sent the command to switch itself off, and how that ended is not known.
+    ShutdownSent {
+        /// What was seen.
+        detail: String,
+    },
     /// The host has been silent long enough to be off and not restarting.
     Silent {
         /// How long it was watched being silent.
@@ -239,6 +244,7 @@ impl fmt::Display for Fact {
             Self::ShutdownAccepted { detail } => write!(f, "accepted: {detail}"),
             Self::Watched(watched) => watched.fmt(f),
             Self::Rebooted(reboot) => reboot.fmt(f),
+            Self::ShutdownSent { detail } => write!(f, "sent, and not known: {detail}"),
             Self::Silent { seconds } => write!(f, "silent for {seconds} s"),
         }
     }

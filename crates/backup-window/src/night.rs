@@ -19,7 +19,7 @@ use truenas_client::TrueNas;
 use wol::Waker;
 
 pub use report::{NightReport, render_step};
-pub use switch_off::{SwitchOff, switch_off};
+pub use switch_off::{SwitchOff, switch_off, would_switch_off};
 
 use crate::clock::Clock;
 use crate::history::{History, HistoryError};

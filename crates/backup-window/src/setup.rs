@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use reachability::{BuildError, DownOptions, Probe};
-use remote_shutdown::{Deadlines, HostKeyPolicy, KeyFile, RemoteShutdown, SshShutdown, SshTarget};
+use remote_shutdown::{AgentKey, HostKeyPolicy, Key, KeyFile, SshShutdown, SshTarget};
 use thiserror::Error;
 use truenas_client::{RestClient, RestOptions, TrueNasError, Trust};
 use wol::WakeRequest;
@@ -19,7 +19,7 @@ pub use docker_host::{
 pub use probe::{probe, probes};
 pub use repository::{check_mount, repository_for_job, repository_place};
 
-use crate::config::{Config, ConfigError, HostKeySettings, NasApi, TrustSettings};
+use crate::config::{Config, ConfigError, HostKeySettings, NasApi, ShutdownKey, TrustSettings};
 use crate::step::wake::WakeOptions;
 
 /// Why the parts could not be put together. All of it is bad configuration.
@@ -111,13 +111,28 @@ fn api(config: &Config, nas: &NasApi, section: &'static str) -> Result<RestClien
 ///
 /// # Errors
 /// When the configuration does not say it, or the key cannot be used.
-pub fn shutdown(config: &Config) -> Result<Box<dyn RemoteShutdown>, SetupError> {
+pub fn shutdown(config: &Config) -> Result<SshShutdown, SetupError> {
     let nas = config.backup_nas()?;
     let settings = config.shutdown()?;
-    let mut key = KeyFile::new(config.secret_path(&settings.key_file)?);
-    if let Some(file) = &settings.passphrase_file {
-        key = key.with_passphrase(config.read_secret(file)?);
-    }
+    let key = match &settings.key {
+        ShutdownKey::File {
+            key_file,
+            passphrase_file,
+        } => {
+            let key = KeyFile::new(config.secret_path(key_file)?);
+            Key::File(match passphrase_file {
+                Some(file) => key.with_passphrase(config.read_secret(file)?),
+                None => key,
+            })
+        }
+        ShutdownKey::Agent {
+            socket,
+            fingerprint,
+        } => Key::Agent(AgentKey {
+            socket: socket.clone(),
+            fingerprint: *fingerprint,
+        }),
+    };
     let host_key = match &settings.host_key {
         HostKeySettings::Sha256(fingerprint) => HostKeyPolicy::Sha256(*fingerprint),
         HostKeySettings::KnownHosts(file) => {
@@ -127,13 +142,12 @@ pub fn shutdown(config: &Config) -> Result<Box<dyn RemoteShutdown>, SetupError> 
     let target =
         SshTarget::new(nas.address.clone(), settings.user.clone()).with_port(settings.port);
     let system = settings.system.clone();
-    Ok(Box::new(SshShutdown::new(
-        target,
-        key,
-        host_key,
-        system,
-        Deadlines::default(),
-    )))
+    let shutdown = SshShutdown::new(target, key, host_key, system, settings.deadlines);
+    Ok(if settings.dispatcher {
+        shutdown.with_dispatcher()
+    } else {
+        shutdown
+    })
 }
 
 /// How it is made sure that the backup NAS is off.

@@ -77,6 +77,44 @@ pub enum ShutdownError {
         found: Fingerprint,
     },
 
+    /// The `known_hosts` file has keys of other types for this host only.
+    #[error(
+        "trust {endpoint}: {} has only keys of the type {known} for it, and it shows one of the \
+         type {found_type}, {found}; if the host itself shows that fingerprint too, add the line \
+         that `ssh-keyscan` prints",
+        known_hosts.display()
+    )]
+    HostKeyOtherType {
+        /// `user@host:port`.
+        endpoint: String,
+        /// The file that was searched.
+        known_hosts: PathBuf,
+        /// The types that it has, separated by commas.
+        known: String,
+        /// The type of the key that the host showed.
+        found_type: &'static str,
+        /// The key that the host showed.
+        found: Fingerprint,
+    },
+
+    /// The `known_hosts` file has nothing but an authority for this host.
+    #[error(
+        "trust {endpoint}: line {line} of {} names an authority for its certificates \
+         (@cert-authority), which is not supported; its host key is {found}; if the host itself \
+         shows that fingerprint too, add the line that `ssh-keyscan` prints",
+        known_hosts.display()
+    )]
+    HostKeyAuthority {
+        /// `user@host:port`.
+        endpoint: String,
+        /// The file with the line.
+        known_hosts: PathBuf,
+        /// The line's number, from 1.
+        line: usize,
+        /// The key that the host showed.
+        found: Fingerprint,
+    },
+
     /// The `known_hosts` file cannot be read.
     #[error("read the known hosts {}", path.display())]
     KnownHosts {
@@ -96,6 +134,15 @@ pub enum ShutdownError {
         problem: KeyFileProblem,
     },
 
+    /// The SSH agent cannot be used. Nothing was sent to the host.
+    #[error("use the SSH agent at {}: {problem}", socket.display())]
+    Agent {
+        /// Its socket.
+        socket: PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+
     /// The host does not accept the key for this user.
     #[error(
         "log in at {endpoint}: the key is not accepted for the user {user} (the host offers: \
@@ -112,8 +159,8 @@ pub enum ShutdownError {
 
     /// The user may not run the command by sudo without a password.
     #[error(
-        "switch off {endpoint}: sudo refuses it without a password: {stderr}; check the user's \
-         sudo rule on the host"
+        "switch off {endpoint}: sudo refuses it without a password: {stderr}; the user's \
+         sudo rule on the host must have NOPASSWD and exactly this command with its arguments"
     )]
     SudoRefused {
         /// `user@host:port`.
@@ -122,10 +169,25 @@ pub enum ShutdownError {
         stderr: String,
     },
 
-    /// The command does not exist on the host.
+    /// The program behind the key, the dispatcher of the kit, does not do what
+    /// it was asked for.
     #[error(
-        "switch off {endpoint}: the host has no such command: {command} (status {exit_status}): \
-         {stderr}; is this the right kind of system?"
+        "switch off {endpoint}: its dispatcher refuses the request {request:?}: {stderr}; is it \
+         the one that the kit prints?"
+    )]
+    DispatcherRefused {
+        /// `user@host:port`.
+        endpoint: String,
+        /// What was asked for.
+        request: String,
+        /// What it said.
+        stderr: String,
+    },
+
+    /// The command does not exist on the host, or cannot be run there.
+    #[error(
+        "switch off {endpoint}: the host cannot run the command: {command} (status \
+         {exit_status}): {stderr}; is this the right kind of system?"
     )]
     CommandNotFound {
         /// `user@host:port`.
@@ -175,11 +237,14 @@ pub enum KeyFileProblem {
         /// The permission bits.
         mode: u32,
     },
-    /// It is not a private key, or its passphrase is missing or wrong.
-    #[error(
-        "understand it ({detail}): expected a private key in OpenSSH's or PEM format, and its \
-         passphrase if it has one"
-    )]
+    /// It is encrypted, and there is no passphrase.
+    #[error("decrypt it: it is encrypted, and no passphrase was given; name the file that has it")]
+    PassphraseMissing,
+    /// It is encrypted, and not with this passphrase.
+    #[error("decrypt it: the passphrase is wrong")]
+    PassphraseWrong,
+    /// It is not a private key.
+    #[error("understand it ({detail}): expected a private key in OpenSSH's or PEM format")]
     Invalid {
         /// What the SSH library said.
         detail: String,
@@ -213,13 +278,17 @@ impl ShutdownError {
             Self::Deadline { .. } => ErrorKind::Deadline,
             Self::HostKeyUnknown { .. }
             | Self::HostKeyChanged { .. }
+            | Self::HostKeyOtherType { .. }
+            | Self::HostKeyAuthority { .. }
             | Self::HostKeyRevoked { .. } => ErrorKind::HostKey,
-            Self::KnownHosts { .. } | Self::KeyFile { .. } | Self::KeyRefused { .. } => {
-                ErrorKind::Credentials
-            }
-            Self::SudoRefused { .. } | Self::CommandNotFound { .. } | Self::Refused { .. } => {
-                ErrorKind::Refused
-            }
+            Self::KnownHosts { .. }
+            | Self::KeyFile { .. }
+            | Self::Agent { .. }
+            | Self::KeyRefused { .. } => ErrorKind::Credentials,
+            Self::SudoRefused { .. }
+            | Self::DispatcherRefused { .. }
+            | Self::CommandNotFound { .. }
+            | Self::Refused { .. } => ErrorKind::Refused,
             Self::Protocol { .. } => ErrorKind::Protocol,
         }
     }
@@ -283,7 +352,7 @@ mod tests {
         failed to connect to off@nas:22
         failed to log in at off@nas:22 within 10s
         failed to use the private key /etc/key
-        failed to switch off off@nas:22: sudo refuses it without a password: sudo: a password is required; check the user's sudo rule on the host
+        failed to switch off off@nas:22: sudo refuses it without a password: sudo: a password is required; the user's sudo rule on the host must have NOPASSWD and exactly this command with its arguments
         failed to switch off off@nas:22: the command ended with status 3: a scrub is running
         ");
     }

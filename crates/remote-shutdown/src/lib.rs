@@ -33,34 +33,47 @@
 //!
 //! With `command="…"` in `authorized_keys`, *every* session of that key runs
 //! the command, whatever the client asks for: a harmless-looking "does the
-//! login work?" switches the host off. So this crate has no such check, and
-//! nobody should build one from [`RemoteShutdown::shut_down`]. That the port
-//! answers and shows the expected host key can be learnt without logging in.
+//! login work?" switches the host off. So
+//! [`check_account`](SshShutdown::check_account) logs in and opens no session,
+//! and nobody should build a check from [`RemoteShutdown::shut_down`].
+//!
+//! The [`Kit`] prints what makes such an account, and a way out of the trap: its
+//! [`dispatcher`] is a forced command that looks at what it is asked for.
+//! Behind it, `check_account` also proves that the account can do nothing else.
 //!
 //! # What it never does
 //!
 //! It asks for no terminal, forwards no agent and no port, trusts no host key
-//! on first use, and reads no `~/.ssh`: all it knows comes in as arguments.
+//! on first use, and reads neither `~/.ssh` nor the environment: all it knows
+//! comes in as arguments. It can use a key that an SSH agent holds
+//! ([`AgentKey`]), the one that was named and no other.
 //!
 //! # Features
 //!
 //! - `mock`: `MockRemoteShutdown`, a [mockall](https://docs.rs/mockall) mock of
 //!   [`RemoteShutdown`].
 
+mod account;
+pub mod dispatcher;
 mod error;
 mod fingerprint;
 mod host_key;
-mod key_file;
+mod key;
+mod kit;
+mod known_hosts;
 mod outcome;
 mod shutdown;
 mod ssh;
 mod system;
 mod target;
 
+pub use account::{AccountReport, Examined, Finding, Verdict};
 pub use error::{ErrorKind, KeyFileProblem, ShutdownError};
 pub use fingerprint::{Fingerprint, ParseFingerprintError};
 pub use host_key::HostKeyPolicy;
-pub use key_file::KeyFile;
+pub use key::{AgentKey, Key, KeyFile};
+pub use kit::{Kit, KitError, KitFile, KitOptions, KitStep, PublicKey};
+pub use known_hosts::{KnownHost, KnownHosts, Marker, lookup_name};
 pub use outcome::Outcome;
 #[cfg(feature = "mock")]
 pub use shutdown::MockRemoteShutdown;

@@ -1,6 +1,7 @@
 //! What is known after the command was sent: pure verdicts on its end.
 
 use crate::ShutdownError;
+use crate::dispatcher::{Answer, REFUSED_STATUS};
 
 /// What is known once the command has reached the host.
 ///
@@ -48,6 +49,10 @@ impl CommandEnd {
             );
             return Ok(Outcome::SentUnknown { why });
         }
+        if let Some(signal) = signal_in(self.exit_status) {
+            let why = format!("the command was ended by the signal {signal}, says its shell");
+            return Ok(Outcome::SentUnknown { why });
+        }
         let (stdout, stderr) = (printable(&self.stdout), printable(&self.stderr));
         let exit_status = self.exit_status;
         if exit_status == 0 {
@@ -60,7 +65,14 @@ impl CommandEnd {
         // A forced command may well report its troubles on standard output.
         let said = join_lines(&stderr, &stdout);
         let (endpoint, stderr) = (endpoint.to_owned(), said.clone());
-        Err(if says_not_found(exit_status, &said) {
+        Err(if says_dispatcher_refused(exit_status, &said) {
+            let request = command.to_owned();
+            ShutdownError::DispatcherRefused {
+                endpoint,
+                request,
+                stderr,
+            }
+        } else if says_not_found(exit_status, &said) {
             let command = command.to_owned();
             ShutdownError::CommandNotFound {
                 endpoint,
@@ -80,10 +92,28 @@ impl CommandEnd {
     }
 }
 
-/// POSIX shells end with 127; tcsh, the login shell of FreeBSD's root, and
-/// sudo end with 1 and say so.
+/// The signal that a status stands for, by the convention of shells: 128 and its
+/// number. Only those that a system sends that goes down, or a connection that
+/// ends: a command that is asked for a status may well choose a high one.
+fn signal_in(exit_status: i32) -> Option<&'static str> {
+    match exit_status {
+        129 => Some("HUP"),
+        137 => Some("KILL"),
+        143 => Some("TERM"),
+        _ => None,
+    }
+}
+
+/// The kit's dispatcher, when it was asked for something else than it knows.
+fn says_dispatcher_refused(exit_status: i32, said: &str) -> bool {
+    exit_status == REFUSED_STATUS && Answer::find(said) == Ok(Answer::Refused)
+}
+
+/// POSIX shells end with 127 when there is no such program, and with 126 when
+/// it cannot be run; tcsh, the login shell of FreeBSD's root, and sudo end with
+/// 1 and say so.
 fn says_not_found(exit_status: i32, said: &str) -> bool {
-    exit_status == 127 || said.to_lowercase().contains("command not found")
+    matches!(exit_status, 126 | 127) || said.to_lowercase().contains("command not found")
 }
 
 /// What sudo and sudo-rs say when they do not let the user run the command.

@@ -43,6 +43,9 @@ pub enum System {
     /// `linux-systemd`: any Linux that systemd runs.
     #[serde(rename = "linux-systemd")]
     LinuxSystemd,
+    /// `synology`: Synology's DSM, with its own program for the purpose.
+    #[serde(rename = "synology")]
+    Synology,
     /// A command of one's own, sent as it is.
     #[serde(rename = "command")]
     Command(String),
@@ -54,11 +57,12 @@ const REASON: &str = "backup-window-ended";
 
 impl System {
     /// The kinds that have a name, in the order of their documentation.
-    const NAMED: [(Self, &'static str); 4] = [
+    pub(crate) const NAMED: [(Self, &'static str); 5] = [
         (Self::TrueNasCore, "truenas-core"),
         (Self::TrueNasScale, "truenas-scale"),
         (Self::TrueNasScale2410, "truenas-scale-24.10"),
         (Self::LinuxSystemd, "linux-systemd"),
+        (Self::Synology, "synology"),
     ];
 
     /// The command line that is sent to the host.
@@ -69,6 +73,7 @@ impl System {
             Self::TrueNasScale => format!("sudo -n /usr/bin/midclt call system.shutdown {REASON}"),
             Self::TrueNasScale2410 => "sudo -n /usr/bin/midclt call system.shutdown".into(),
             Self::LinuxSystemd => "sudo -n /usr/bin/systemctl poweroff".into(),
+            Self::Synology => "sudo -n /usr/syno/sbin/synoshutdown -s".into(),
             Self::Command(command) => command.clone(),
         }
     }
@@ -88,8 +93,8 @@ impl fmt::Display for System {
 /// The text is not the name of a kind of system.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "recognise the system {found:?}: expected truenas-core, truenas-scale, truenas-scale-24.10 or \
-     linux-systemd"
+    "recognise the system {found:?}: expected truenas-core, truenas-scale, truenas-scale-24.10, \
+     linux-systemd or synology"
 )]
 pub struct ParseSystemError {
     found: String,

@@ -50,7 +50,8 @@ impl fmt::Display for SshTarget {
 /// How long each stage of the exchange may take.
 ///
 /// Each deadline counts from the start of its stage, so that their sum is the
-/// longest that a call can last.
+/// longest that a call can last. (The connection may be made more than once,
+/// where a host has keys of several types; all of that is one stage.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
     /// Resolving the name, connecting, agreeing on keys and checking the host
@@ -58,6 +59,9 @@ pub struct Deadlines {
     pub connect: Duration,
     /// Logging in; 10 s by default.
     pub authenticate: Duration,
+    /// Finding out one thing that the account may do; 10 s by default. Passing
+    /// it says nothing about the others.
+    pub examine: Duration,
     /// From the request to run the command to its exit status; 30 s by
     /// default. `midclt` on a busy NAS takes several seconds.
     pub execute: Duration,
@@ -71,6 +75,7 @@ impl Default for Deadlines {
         Self {
             connect: Duration::from_secs(10),
             authenticate: Duration::from_secs(10),
+            examine: Duration::from_secs(10),
             execute: Duration::from_secs(30),
             close: Duration::from_secs(5),
         }
@@ -85,6 +90,8 @@ pub enum Stage {
     Connect,
     /// See [`Deadlines::authenticate`].
     Authenticate,
+    /// See [`Deadlines::examine`].
+    Examine,
     /// See [`Deadlines::execute`].
     Execute,
     /// See [`Deadlines::close`].
@@ -98,6 +105,7 @@ impl Deadlines {
         match stage {
             Stage::Connect => self.connect,
             Stage::Authenticate => self.authenticate,
+            Stage::Examine => self.examine,
             Stage::Execute => self.execute,
             Stage::Close => self.close,
         }
@@ -110,6 +118,7 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Self::Connect => "connect to",
             Self::Authenticate => "log in at",
+            Self::Examine => "find out what the account may do at",
             Self::Execute => "start the command at",
             Self::Close => "close the connection to",
         })
@@ -137,12 +146,14 @@ mod tests {
         let deadlines = Deadlines {
             connect: Duration::from_secs(1),
             authenticate: Duration::from_secs(2),
-            execute: Duration::from_secs(3),
-            close: Duration::from_secs(4),
+            examine: Duration::from_secs(3),
+            execute: Duration::from_secs(4),
+            close: Duration::from_secs(5),
         };
         let stages = [
             Stage::Connect,
             Stage::Authenticate,
+            Stage::Examine,
             Stage::Execute,
             Stage::Close,
         ];
@@ -150,6 +161,6 @@ mod tests {
             .iter()
             .map(|&stage| deadlines.of(stage).as_secs())
             .collect();
-        assert_eq!(seconds, [1, 2, 3, 4]);
+        assert_eq!(seconds, [1, 2, 3, 4, 5]);
     }
 }

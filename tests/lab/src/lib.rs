@@ -18,8 +18,10 @@
 //! }
 //! ```
 
+pub mod account;
 pub mod cable;
 pub mod docker;
+pub mod faulty_wire;
 pub mod guest;
 pub mod homelab;
 pub mod hostile_tree;

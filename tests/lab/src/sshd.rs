@@ -179,11 +179,16 @@ fn open_fifo(path: &Path) -> Result<File, SshServerError> {
 
 /// Makes a key pair, unless it was made before.
 pub(crate) fn generate_key(path: &Path) -> Result<(), SshServerError> {
+    generate_key_of(path, "ed25519")
+}
+
+/// The same, of this type.
+pub(crate) fn generate_key_of(path: &Path, key_type: &str) -> Result<(), SshServerError> {
     if path.exists() {
         return Ok(());
     }
     let output = Command::new(SSH_KEYGEN)
-        .args(["-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f"])
+        .args(["-q", "-t", key_type, "-N", "", "-C", "lab", "-f"])
         .arg(path)
         .stdin(Stdio::null())
         .output()

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use docker_stacks::{EngineAddress, Exclusion, Inclusion, PathGlob};
 use reachability::ProbeSpec;
-use remote_shutdown::{Fingerprint, System};
 use serde::Deserialize;
 use truenas_client::CertificateFingerprint;
 use url::Url;
@@ -14,6 +13,7 @@ use wol::{Destination, MacAddr};
 use super::engine::{SshSettings, TlsSettings};
 use super::file_ref::FileRef;
 use super::repository::RepositorySettings;
+use super::shutdown::ShutdownSettings;
 use super::value;
 use crate::fs_snapshots::SnapshotUse;
 use crate::window::Window;
@@ -199,33 +199,6 @@ pub struct BackupNasSettings {
     pub shutdown: Option<ShutdownSettings>,
 }
 
-/// `[backup_nas.shutdown]`: how the backup NAS is switched off.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "WrittenShutdown")]
-pub struct ShutdownSettings {
-    /// The user that may switch it off and nothing else.
-    pub user: String,
-    /// The port of its SSH server.
-    pub port: u16,
-    /// The private key.
-    pub key_file: FileRef,
-    /// The file with the passphrase of the private key, where it has one.
-    pub passphrase_file: Option<FileRef>,
-    /// What its host key is held against.
-    pub host_key: HostKeySettings,
-    /// What kind of system it is.
-    pub system: System,
-}
-
-/// What the host key of an SSH server is held against.
-#[derive(Debug, Clone)]
-pub enum HostKeySettings {
-    /// This key and no other.
-    Sha256(Fingerprint),
-    /// The keys in this file.
-    KnownHosts(FileRef),
-}
-
 /// The keys of `[primary_nas]` as they are written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -264,20 +237,6 @@ struct WrittenBackupNas {
     #[serde(deserialize_with = "value::duration", default = "fifteen_minutes")]
     off_deadline: Duration,
     shutdown: Option<ShutdownSettings>,
-}
-
-/// The keys of `[backup_nas.shutdown]` as they are written.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenShutdown {
-    user: String,
-    #[serde(default = "ssh_port")]
-    port: u16,
-    key_file: FileRef,
-    passphrase_file: Option<FileRef>,
-    host_key_sha256: Option<Fingerprint>,
-    known_hosts: Option<FileRef>,
-    system: System,
 }
 
 impl TrustSettings {
@@ -372,33 +331,7 @@ impl TryFrom<WrittenBackupNas> for BackupNasSettings {
     }
 }
 
-impl TryFrom<WrittenShutdown> for ShutdownSettings {
-    type Error = String;
-
-    fn try_from(written: WrittenShutdown) -> Result<Self, String> {
-        let host_key = match (written.host_key_sha256, written.known_hosts) {
-            (Some(fingerprint), None) => HostKeySettings::Sha256(fingerprint),
-            (None, Some(file)) => HostKeySettings::KnownHosts(file),
-            (None, None) | (Some(_), Some(_)) => {
-                return Err(
-                    "expected either host_key_sha256 (what `ssh-keygen -lf` prints for the NAS's \
-                     host key) or known_hosts, and not both"
-                        .to_owned(),
-                );
-            }
-        };
-        Ok(Self {
-            user: written.user,
-            port: written.port,
-            key_file: written.key_file,
-            passphrase_file: written.passphrase_file,
-            host_key,
-            system: written.system,
-        })
-    }
-}
-
-fn ssh_port() -> u16 {
+pub(super) fn ssh_port() -> u16 {
     22
 }
 

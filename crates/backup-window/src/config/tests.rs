@@ -66,7 +66,7 @@ fn every_complaint_names_the_line_and_what_was_expected() {
     insta::assert_snapshot!(complaint("https://192.0.2.10", "http://192.0.2.10"), @"homelab.toml:15: url: `http://192.0.2.10` is not encrypted, and TrueNAS revokes an API key that it sees in clear: expected https://HOST, without a path");
     insta::assert_snapshot!(complaint("https://192.0.2.10", "https://root:secret@192.0.2.10"), @"homelab.toml:15: url: the URL holds a user or password, which would appear in logs: expected https://HOST, without a path");
     insta::assert_snapshot!(complaint("[\"docker_backup to the backup NAS\"]", "[]"), @"homelab.toml:14: replication_tasks is empty: expected the name of at least one replication task, as TrueNAS shows it under Data Protection");
-    insta::assert_snapshot!(complaint("truenas-core", "windows"), @"homelab.toml:28: system: unknown variant `windows`, expected one of `truenas-core`, `truenas-scale`, `truenas-scale-24.10`, `linux-systemd`, `command`");
+    insta::assert_snapshot!(complaint("truenas-core", "windows"), @"homelab.toml:28: system: unknown variant `windows`, expected one of `truenas-core`, `truenas-scale`, `truenas-scale-24.10`, `linux-systemd`, `synology`, `command`");
     insta::assert_snapshot!(complaint("host_key_sha256", "# host_key_sha256"), @"homelab.toml:24: expected either host_key_sha256 (what `ssh-keygen -lf` prints for the NAS's host key) or known_hosts, and not both");
     insta::assert_snapshot!(complaint("[\"192.0.2.255\"]", "[\"192.0.2.300\"]"), @r#"homelab.toml:22: broadcast: use "192.0.2.300" as a destination of magic packets: expected the IPv4 broadcast address of the machine's subnet, with or without a port, such as 192.168.0.255 or 192.168.0.255:9"#);
     insta::assert_snapshot!(complaint("[repository]", "[docker]\ninclude = [\"/srv/media\"]\n[repository]"), @"homelab.toml:10: include: read '/srv/media' as an inclusion: expected volume:NAME or bind:/ABSOLUTE/PATH");
@@ -291,4 +291,30 @@ fn a_drills_memory_is_a_size() {
     let config = Config::parse(Path::new("homelab.toml"), text).unwrap();
     assert!(config.drill().nightly);
     assert_eq!(config.drill().memory_bytes, 512 << 20);
+}
+
+#[test]
+fn the_account_that_switches_off_has_a_key_and_its_stages_have_deadlines() {
+    let key = "key_file = \"/etc/backup-window/shutdown_ed25519\"";
+    let more = format!("{key}\ndispatcher = true\ndeadlines = {{ execute = \"90s\" }}");
+    let config = load(&HOMELAB.replace(key, &more)).unwrap();
+    let shutdown = config.shutdown().unwrap();
+    assert!(shutdown.dispatcher);
+    assert_eq!(shutdown.deadlines.execute.as_secs(), 90);
+    assert_eq!(shutdown.deadlines.connect.as_secs(), 10);
+    let agent = "agent_socket = \"/run/agent\"\nagent_key = \"SHA256:uNiVztksCsDhcc0u9e8BrHl4LT/1YT4+2ZUZeWK5p2c\"";
+    let config = load(&HOMELAB.replace(key, agent)).unwrap();
+    assert!(matches!(
+        config.shutdown().unwrap().key,
+        ShutdownKey::Agent { .. }
+    ));
+    assert_eq!(
+        crate::setup::shutdown(&config).unwrap().request(),
+        "sudo -n /sbin/shutdown -p now"
+    );
+    let without = "homelab.toml:24: expected either key_file, with or without passphrase_file, or agent_socket together with agent_key (what `ssh-add -l` prints for the key)";
+    assert_eq!(complaint(key, ""), without);
+    assert_eq!(complaint(key, &format!("{key}\n{agent}")), without);
+    assert_eq!(complaint(key, "agent_socket = \"/run/agent\""), without);
+    insta::assert_snapshot!(complaint(key, &format!("{key}\ndeadlines = {{ execute = \"90\" }}")), @"homelab.toml:27: deadlines: `90` is no duration: expected a number with its unit, such as 90s, 10m or 2h");
 }

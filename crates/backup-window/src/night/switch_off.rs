@@ -70,6 +70,39 @@ pub async fn switch_off(
     vec![decided, sent, confirmed]
 }
 
+/// What [`switch_off`] would do now: it looks and decides, and sends nothing. `request` is what would
+/// be sent.
+pub async fn would_switch_off(
+    parts: SwitchOff<'_>,
+    woken: Option<Timestamp>,
+    request: &str,
+) -> Vec<StepRecord> {
+    let clock = parts.clock;
+    if let Some(silent) = look_whether_it_is_off(&parts).await {
+        return vec![silent];
+    }
+    let decided = guard::run(clock, woken, false, parts.primary, parts.backup).await;
+    if !matches!(decided.outcome, Outcome::Guard { switch_off: true }) {
+        return vec![decided];
+    }
+    let sent = format!(
+        "dry run: {} would be sent `{request}`",
+        parts.shutdown.endpoint()
+    );
+    let confirmed = format!(
+        "dry run: it would count as off when {} has been silent for {} s, and an alarm would be \
+         raised after {} s",
+        parts.ready.target(),
+        parts.down.silence.as_secs(),
+        parts.down.deadline.as_secs()
+    );
+    vec![
+        decided,
+        not_reached(clock, Step::ShutDown, &sent),
+        not_reached(clock, Step::Confirm, &confirmed),
+    ]
+}
+
 /// A NAS that does not answer cannot be asked what it does; nor is there anything to switch off,
 /// if it stays silent.
 async fn look_whether_it_is_off(parts: &SwitchOff<'_>) -> Option<StepRecord> {

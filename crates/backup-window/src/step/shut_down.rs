@@ -1,6 +1,6 @@
 //! Switch the backup NAS off.
 
-use remote_shutdown::{Outcome as ShutdownOutcome, RemoteShutdown};
+use remote_shutdown::{ErrorKind, Outcome as ShutdownOutcome, RemoteShutdown};
 
 use super::{Recorder, Step, StepEnd, StepRecord};
 use crate::clock::Clock;
@@ -26,12 +26,7 @@ pub async fn run(clock: &dyn Clock, shutdown: &dyn RemoteShutdown) -> StepRecord
             )
         }
         Ok(ShutdownOutcome::SentUnknown { why }) => {
-            recorder.saw(
-                &endpoint,
-                Fact::ShutdownAccepted {
-                    detail: format!("the command was sent, and then {why}"),
-                },
-            );
+            recorder.saw(&endpoint, Fact::ShutdownSent { detail: why });
             recorder.end(
                 StepEnd::Done,
                 "the command was sent; whether it worked is seen in the next step",
@@ -40,8 +35,14 @@ pub async fn run(clock: &dyn Clock, shutdown: &dyn RemoteShutdown) -> StepRecord
         Err(error) => {
             let why = sentence::failed_to(&error);
             recorder.needs_attention(format!("the backup NAS is still on: {why}"));
+            let end = match error.kind() {
+                ErrorKind::Deadline => StepEnd::DeadlinePassed,
+                // Another machine may have answered: it was sent nothing.
+                ErrorKind::HostKey => StepEnd::Refused,
+                _ => StepEnd::Failed,
+            };
             recorder.end(
-                StepEnd::Failed,
+                end,
                 format!("the backup NAS could not be switched off and is still on: {why}"),
             )
         }

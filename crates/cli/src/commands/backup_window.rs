@@ -148,7 +148,7 @@ fn put_together(
         primary: Box::new(setup::primary_nas(config)?),
         backup: setup::backup_nas(config)?
             .map(|nas| Box::new(nas) as Box<dyn truenas_client::TrueNas>),
-        shutdown: setup::shutdown(config)?,
+        shutdown: Box::new(setup::shutdown(config)?),
     };
     let primary = config.primary_nas()?;
     let options = NightOptions {

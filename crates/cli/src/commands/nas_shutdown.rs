@@ -1,18 +1,16 @@
 //! `nas-shutdown`: switch the backup NAS off, if and only if that is safe.
 
-use backup_window::clock::SystemClock;
+mod check;
+mod kit;
+mod run;
+
 use backup_window::exit::Exit;
-use backup_window::night::{SwitchOff, no_backup_api, switch_off};
-use backup_window::setup;
-use backup_window::step::{StepEnd, guard};
-use clap::{Args, Parser, Subcommand};
-use truenas_client::TrueNas;
+use clap::{Parser, Subcommand};
 
 use crate::args::{EXIT_CODES, Global};
 use crate::command::Command;
 use crate::failure::Failure;
 use crate::session::Session;
-use crate::tonight;
 
 /// Switch the backup NAS off, if and only if that is safe.
 ///
@@ -32,14 +30,12 @@ pub struct NasShutdown {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Decide whether it is safe, switch the NAS off, and make sure that it is off.
-    Run(RunArgs),
-}
-
-#[derive(Debug, Args)]
-struct RunArgs {
-    /// Decide only, and say what would be done.
-    #[arg(long)]
-    dry_run: bool,
+    Run(run::RunArgs),
+    /// Prove, without switching anything off, that the account is right and can do nothing else.
+    #[command(after_help = check::EXIT_CODES)]
+    Check,
+    /// Print what to install on the NAS, and where, so that a key may switch it off and nothing else.
+    Kit(kit::KitArgs),
 }
 
 impl Command for NasShutdown {
@@ -48,55 +44,10 @@ impl Command for NasShutdown {
     }
 
     async fn run(self, session: Session) -> Result<Exit, Failure> {
-        let Action::Run(args) = self.action;
-        let config = session.config()?;
-        let night = tonight::night(&config)?;
-        let usage = |error: setup::SetupError| Failure::usage(&error);
-        let primary = setup::primary_nas(&config).map_err(usage)?;
-        let backup = setup::backup_nas(&config).map_err(usage)?;
-        let shutdown = setup::shutdown(&config).map_err(usage)?;
-        let (down, ready) = setup::confirmation(&config).map_err(usage)?;
-        let state = session.state(Some(&config))?;
-        let _lock = tonight::lock(&state, "nas-shutdown run")?;
-        let woken = tonight::known(&state, &night)?.and_then(|known| known.found_off_and_woke());
-        let clock = SystemClock;
-        let backup = backup
-            .as_ref()
-            .map(|nas| nas as &dyn TrueNas)
-            .ok_or_else(no_backup_api);
-        let time_zone = tonight::time_zone(Some(&config));
-        if args.dry_run {
-            let record = guard::run(&clock, woken, false, Ok(&primary), backup).await;
-            let exit = session
-                .output()
-                .write_steps(std::slice::from_ref(&record), &time_zone)?;
-            return Ok(left_up(record.end, exit));
+        match self.action {
+            Action::Run(args) => run::run(&session, &args).await,
+            Action::Check => check::run(&session).await,
+            Action::Kit(args) => kit::run(&session, &args),
         }
-        let parts = SwitchOff {
-            clock: &clock,
-            ready: ready.as_ref(),
-            primary: Ok(&primary),
-            backup,
-            shutdown: shutdown.as_ref(),
-            down: &down,
-        };
-        let records = switch_off(parts, woken, false, session.cancelled()).await;
-        for record in &records {
-            tonight::remember(&state, &night, record)?;
-        }
-        let exit = session.output().write_steps(&records, &time_zone)?;
-        let last = records
-            .last()
-            .map_or(StepEnd::NotReached, |record| record.end);
-        Ok(left_up(last, exit))
-    }
-}
-
-/// Who asks for a NAS to be switched off that is left up was refused, even where leaving it up is
-/// what a night wants.
-fn left_up(end: StepEnd, exit: Exit) -> Exit {
-    match end {
-        StepEnd::NotNeeded => exit.worse(Exit::Refused),
-        _ => exit,
     }
 }

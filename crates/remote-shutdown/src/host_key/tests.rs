@@ -21,7 +21,7 @@ fn fingerprint(text: &str) -> Fingerprint {
 }
 
 fn trust(lines: &str, target: &SshTarget) -> Trust {
-    Trust::from_lines(lines, target, Path::new("/kh")).unwrap()
+    Trust::from_text(lines, target, Path::new("/kh"))
 }
 
 fn nas() -> SshTarget {
@@ -52,7 +52,15 @@ fn plain_and_hashed_lines_are_found_with_their_port() {
             false,
         ),
         (format!("other.lan {KEY}"), nas(), false),
-        (format!("*.lan {KEY}"), nas(), false),
+        (format!("*.lan {KEY}"), nas(), true),
+        (format!("*.lan,!nas.lan {KEY}"), nas(), false),
+        // A host on another port that has no line of its own.
+        (format!("nas.lan {KEY}"), nas().with_port(2222), true),
+        (
+            format!("nas.lan {KEY}\n[nas.lan]:2222 {OTHER_KEY}"),
+            nas().with_port(2222),
+            false,
+        ),
         (format!("@cert-authority nas.lan {KEY}"), nas(), false),
         (format!("# nas.lan {KEY}"), nas(), false),
         (String::new(), nas(), false),
@@ -127,6 +135,39 @@ fn unknown_and_changed_are_told_apart() {
 }
 
 #[test]
+fn an_authority_is_not_taken_for_a_key_and_not_passed_over_in_silence() {
+    let lines = format!("# hosts\n@cert-authority *.lan {KEY}\n");
+    let error = trust(&lines, &nas()).refusal("off@nas.lan:22", vec![fingerprint(FINGERPRINT)]);
+    match error {
+        ShutdownError::HostKeyAuthority { line, found, .. } => {
+            assert_eq!((line, found), (2, fingerprint(FINGERPRINT)));
+        }
+        other => panic!("{other:?}"),
+    }
+    // Beside the host's own key it does no harm.
+    let both = format!("{lines}nas.lan {OTHER_KEY}\n");
+    let verdict = trust(&both, &nas()).verdict(&fingerprint(OTHER_FINGERPRINT));
+    assert_eq!(verdict, KeyVerdict::Trusted);
+}
+
+#[test]
+fn the_types_that_are_known_are_asked_for_and_no_others() {
+    let offers = |lines: &str| trust(lines, &nas()).offers().join(" / ");
+    insta::assert_snapshot!(offers(&format!("nas.lan {ECDSA_KEY}")), @"ecdsa-sha2-nistp256");
+    insta::assert_snapshot!(offers(&format!("nas.lan {ECDSA_KEY}\nnas.lan {KEY}\nnas.lan {OTHER_KEY}")), @"ecdsa-sha2-nistp256,ssh-ed25519");
+    insta::assert_snapshot!(offers(""), @"ssh-ed25519 / ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521 / rsa-sha2-512,rsa-sha2-256");
+    let pinned = Trust::new(&HostKeyPolicy::Sha256(fingerprint(FINGERPRINT)), &nas()).unwrap();
+    assert_eq!(pinned.offers().len(), 3, "a pin says nothing of its type");
+}
+
+#[test]
+fn a_host_with_another_type_of_key_only_is_no_changed_host() {
+    let known = trust(&format!("nas.lan {ECDSA_KEY}"), &nas());
+    let error = known.other_type("off@nas.lan:22", "ssh-ed25519", fingerprint(FINGERPRINT));
+    insta::assert_snapshot!(error, @"trust off@nas.lan:22: /kh has only keys of the type ecdsa-sha2-nistp256 for it, and it shows one of the type ssh-ed25519, SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU; if the host itself shows that fingerprint too, add the line that `ssh-keyscan` prints");
+}
+
+#[test]
 fn a_missing_file_is_no_empty_file() {
     let policy = HostKeyPolicy::KnownHosts("/nonexistent/known_hosts".into());
     let error = Trust::new(&policy, &nas()).unwrap_err();
@@ -155,7 +196,7 @@ fn policies_have_a_form_for_configuration_files() {
 proptest! {
     #[test]
     fn no_file_makes_it_panic(lines in ".*", host in ".*") {
-        let _ = Trust::from_lines(&lines, &SshTarget::new(host, "off"), Path::new("/kh"));
+        let _ = Trust::from_text(&lines, &SshTarget::new(host, "off"), Path::new("/kh"));
     }
 
     #[test]

@@ -39,6 +39,32 @@ fn a_signal_is_neither_success_nor_failure() {
 }
 
 #[test]
+fn a_signal_that_a_shell_tells_of_is_one_too() {
+    for status in [129, 137, 143] {
+        let outcome = ended(status, "Killed").unwrap();
+        assert!(matches!(outcome, Outcome::SentUnknown { .. }), "{status}");
+    }
+    // Chosen by a command, as likely as not.
+    for status in [128, 130, 139, 255] {
+        assert!(ended(status, "").is_err(), "{status}");
+    }
+}
+
+#[test]
+fn the_dispatchers_refusal_is_not_taken_for_a_missing_program() {
+    let error = ended(126, "backup-window-dispatch 1 refused").unwrap_err();
+    assert!(
+        matches!(error, ShutdownError::DispatcherRefused { .. }),
+        "{error:?}"
+    );
+    let error = ended(126, "sh: 1: /sbin/off: Permission denied").unwrap_err();
+    assert!(
+        matches!(error, ShutdownError::CommandNotFound { .. }),
+        "{error:?}"
+    );
+}
+
+#[test]
 fn sudo_in_its_dialects_is_recognised() {
     let texts = [
         "sudo: a password is required",

@@ -6,13 +6,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 
-use crate::{Outcome, ShutdownError, Stage};
+use crate::{ShutdownError, Stage};
 
 /// How far the exchange has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Step {
     Connect,
     Authenticate,
+    /// Trying what the account may do, one thing after the other: the deadline
+    /// counts anew for each. No command that switches off is sent.
+    Try,
     /// Opening a channel for the command.
     Open,
     /// From here on the command may have reached the host.
@@ -25,6 +28,7 @@ impl Step {
         match self {
             Self::Connect => Stage::Connect,
             Self::Authenticate => Stage::Authenticate,
+            Self::Try => Stage::Examine,
             Self::Open | Self::Command => Stage::Execute,
             Self::Close => Stage::Close,
         }
@@ -33,9 +37,9 @@ impl Step {
 
 /// What the thread tells.
 #[derive(Debug)]
-pub(super) enum Report {
+pub(super) enum Report<T> {
     Entered(Step),
-    Ended(Result<Outcome, ShutdownError>),
+    Ended(Result<T, ShutdownError>),
 }
 
 /// The exchange was cancelled: nobody waits for its result any more.
@@ -79,13 +83,20 @@ impl Control {
 
 /// The thread's end. Dropping it tells the other side that the thread is done.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(super) struct Progress<T> {
     control: Arc<Control>,
-    reports: mpsc::UnboundedSender<Report>,
+    reports: mpsc::UnboundedSender<Report<T>>,
 }
 
+/// Both ends of an exchange.
+pub(super) type Ends<T> = (
+    Progress<T>,
+    CancelOnDrop,
+    mpsc::UnboundedReceiver<Report<T>>,
+);
+
 /// Makes both ends of an exchange that has not begun.
-pub(super) fn channel() -> (Progress, CancelOnDrop, mpsc::UnboundedReceiver<Report>) {
+pub(super) fn channel<T>() -> Ends<T> {
     let state = State {
         step: Step::Connect,
         cancelled: false,
@@ -99,7 +110,7 @@ pub(super) fn channel() -> (Progress, CancelOnDrop, mpsc::UnboundedReceiver<Repo
     (Progress { control, reports }, cancel, incoming)
 }
 
-impl Progress {
+impl<T> Progress<T> {
     /// The thread goes on to a step, unless it was told to stop.
     pub(super) fn enter(&self, step: Step) -> Result<(), Cancelled> {
         let mut state = self.control.state();
@@ -125,14 +136,14 @@ impl Progress {
     ///
     /// A result that comes after the cancellation is one of the cancellation:
     /// the connection broke because it was shut down. It tells nothing.
-    pub(super) fn end(&self, result: Result<Outcome, ShutdownError>) {
+    pub(super) fn end(&self, result: Result<T, ShutdownError>) {
         let state = self.control.state();
         if !state.cancelled {
             self.report(Report::Ended(result));
         }
     }
 
-    fn report(&self, report: Report) {
+    fn report(&self, report: Report<T>) {
         // Nobody listens after a cancellation, and nobody needs to.
         let _ = self.reports.send(report);
     }
@@ -154,10 +165,11 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
+    use crate::Outcome;
 
     #[test]
     fn after_a_cancellation_no_step_is_entered() {
-        let (progress, cancel, _incoming) = channel();
+        let (progress, cancel, _incoming) = channel::<Outcome>();
         progress.enter(Step::Authenticate).unwrap();
         assert_eq!(cancel.0.cancel(), Step::Authenticate);
         assert!(progress.enter(Step::Command).is_err());
@@ -168,7 +180,7 @@ mod tests {
     fn a_cancellation_ends_a_blocked_read() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut connection = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (progress, cancel, _incoming) = channel();
+        let (progress, cancel, _incoming) = channel::<Outcome>();
         progress.attach(connection.try_clone().unwrap()).unwrap();
         let reader = std::thread::spawn(move || connection.read(&mut [0; 1]).unwrap());
         drop(cancel);
@@ -179,7 +191,7 @@ mod tests {
     fn a_connection_that_comes_too_late_is_not_kept() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let connection = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (progress, cancel, _incoming) = channel();
+        let (progress, cancel, _incoming) = channel::<Outcome>();
         cancel.0.cancel();
         assert!(progress.attach(connection).is_err());
     }
@@ -190,7 +202,7 @@ mod tests {
             let why = String::new();
             Ok(Outcome::SentUnknown { why })
         };
-        let (progress, cancel, mut incoming) = channel();
+        let (progress, cancel, mut incoming) = channel::<Outcome>();
         progress.end(unknown());
         cancel.0.cancel();
         progress.end(unknown());
@@ -200,7 +212,7 @@ mod tests {
 
     #[test]
     fn the_end_of_the_thread_is_the_end_of_the_reports() {
-        let (progress, _cancel, mut incoming) = channel();
+        let (progress, _cancel, mut incoming) = channel::<Outcome>();
         drop(progress);
         assert!(incoming.blocking_recv().is_none());
     }
@@ -210,6 +222,7 @@ mod tests {
         let steps = [
             Step::Connect,
             Step::Authenticate,
+            Step::Try,
             Step::Open,
             Step::Command,
             Step::Close,

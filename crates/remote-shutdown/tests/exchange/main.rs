@@ -25,6 +25,7 @@ use tokio::time::Instant;
 const DEADLINES: Deadlines = Deadlines {
     connect: Duration::from_secs(8),
     authenticate: Duration::from_secs(8),
+    examine: Duration::from_secs(8),
     execute: Duration::from_secs(8),
     close: Duration::from_secs(8),
 };
@@ -208,11 +209,14 @@ async fn an_encrypted_key_needs_its_passphrase() {
     for passphrase in [None, Some("wrong")] {
         setup.key.passphrase = passphrase.map(SecretString::from);
         match setup.shut_down().await.unwrap_err() {
-            ShutdownError::KeyFile {
-                path,
-                problem: KeyFileProblem::Invalid { .. },
-            } => {
+            ShutdownError::KeyFile { path, problem } => {
                 assert_eq!(path, setup.key.path);
+                let missing = matches!(problem, KeyFileProblem::PassphraseMissing);
+                let wrong = matches!(problem, KeyFileProblem::PassphraseWrong);
+                assert!(
+                    if passphrase.is_none() { missing } else { wrong },
+                    "{problem:?}"
+                );
             }
             other => panic!("{passphrase:?}: {other:?}"),
         }
