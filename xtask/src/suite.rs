@@ -61,7 +61,7 @@ const TO_COMPILE: [Need; 3] = [
     library("openssl", "libssl-dev"),
 ];
 
-const FOR_THE_LAB: [Need; 24] = [
+const FOR_THE_LAB: [Need; 26] = [
     TO_COMPILE[0],
     TO_COMPILE[1],
     TO_COMPILE[2],
@@ -71,6 +71,7 @@ const FOR_THE_LAB: [Need; 24] = [
     program("docker", "docker.io"),
     program("docker-compose", "docker-compose"),
     program("dockerd", "docker.io"),
+    program("etherwake", "etherwake"),
     program("ip", "iproute2"),
     program("mkfs.btrfs", "btrfs-progs"),
     program("mkfs.ext4", "e2fsprogs"),
@@ -87,6 +88,7 @@ const FOR_THE_LAB: [Need; 24] = [
     program("sshd", "openssh-server"),
     program("time", "time"),
     program("unshare", "util-linux"),
+    program("wakeonlan", "wakeonlan"),
 ];
 
 /// What the benchmark of downtimes takes besides a lab that can be built: the

@@ -22,6 +22,7 @@ pub mod docker;
 pub mod homelab;
 pub mod hostile_tree;
 pub mod isolation;
+pub mod lans;
 pub mod nas_path;
 pub mod rest_server;
 pub mod sleeping_host;
