@@ -162,6 +162,35 @@ fn what_can_never_wake_anything_is_refused_before_anything_is_sent() {
     });
 }
 
+#[test]
+fn who_may_not_send_frames_is_told_so_and_does_not_wait_in_vain() {
+    isolated(|| {
+        lans::lay().unwrap();
+        let program = binary_path("nas-wake");
+        let run = |flags: &[&str]| {
+            Command::new("setpriv")
+                .args(["--inh-caps=-net_raw", "--bounding-set=-net_raw"])
+                .arg(&program)
+                .args(["--mac", MAC, "--until", NOBODY, "--deadline", "3s"])
+                .args(flags)
+                .output()
+                .unwrap()
+        };
+        let output = run(&["--ethernet"]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let report = text(&output.stdout);
+        assert!(
+            report.contains("grant CAP_NET_RAW, or send by UDP"),
+            "{report}"
+        );
+
+        let capture = Capture::begin().unwrap();
+        assert_eq!(run(&[]).status.code(), Some(3));
+        let frames = capture.magic(MAC.parse().unwrap()).unwrap();
+        assert_eq!(interfaces(&frames), ["lan0", "lan1"]);
+    });
+}
+
 /// Something that identifies itself as an SSH server does.
 #[derive(Debug)]
 struct Banner;

@@ -11,11 +11,12 @@
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use nix::net::if_::if_nametoindex;
 use nix::sys::socket::{LinkAddr, recvfrom};
 use socket2::{Domain, Protocol, Socket, Type};
-use wol::{MacAddr, MagicPacket};
+use wol::{LanWaker, MacAddr, MagicPacket, Waker as _};
 
 use crate::isolation::{Isolation, current, find_program};
 
@@ -70,7 +71,41 @@ pub fn lay() -> io::Result<()> {
             return Err(io::Error::other(format!("ip {command}: {}", said.trim())));
         }
     }
-    Ok(())
+    await_carriers()
+}
+
+/// Waits until the kernel has noticed that the interfaces are plugged in, which it does a little
+/// later than it does it.
+fn await_carriers() -> io::Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let begun = now();
+    loop {
+        let interfaces = LanWaker.interfaces().map_err(io::Error::other)?;
+        let all = ["lan0", "lan1", "docker0", "veth0"].iter().all(|name| {
+            let found = interfaces.iter().find(|facts| facts.name == *name);
+            found.is_some_and(|facts| facts.carrier)
+        });
+        if all {
+            return Ok(());
+        }
+        if begun.elapsed() > PATIENCE {
+            return Err(io::Error::other(format!("no carrier: {interfaces:?}")));
+        }
+        a_moment();
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the kernel's own time, with nothing else to do in it"
+)]
+fn a_moment() {
+    std::thread::sleep(Duration::from_millis(20));
+}
+
+#[expect(clippy::disallowed_methods, reason = "the kernel's own time")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// A frame that left this machine.

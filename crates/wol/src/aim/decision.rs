@@ -126,8 +126,11 @@ pub(super) fn decide(
         .map(|facts| {
             if names.is_empty() {
                 suits(facts, ethernet, machine).map(|()| Used::OnANetwork)
+            } else if names.contains(&facts.name) && facts.up {
+                // Even without a carrier, which a bridge has only some time after its first port.
+                Ok(Used::Named)
             } else if names.contains(&facts.name) {
-                is_able(facts).map(|()| Used::Named)
+                Err(NotUsed::Down)
             } else {
                 Err(NotUsed::NotNamed)
             }

@@ -7,6 +7,7 @@ use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::{LinkAddr, MsgFlags, sendto};
 use socket2::{Domain, Socket, Type};
 
+use super::interfaces::index_of;
 use crate::{Destination, MagicPacket, Sent, WakeError};
 
 /// Sends one frame to everybody on the network of the destination's interface.
@@ -33,10 +34,11 @@ pub(crate) fn send_frame(
 }
 
 /// The address that the interface has in the link layer. It holds the interface's number, which is
-/// all that the kernel looks at when the frame has a header already.
+/// all that the kernel looks at when the frame has a header already. A tunnel has none.
 fn card(interface: &str) -> io::Result<LinkAddr> {
+    index_of(interface).map_err(|_| io::ErrorKind::NotFound)?;
     getifaddrs()?
         .filter(|entry| entry.interface_name == interface)
         .find_map(|entry| entry.address?.as_link_addr().copied())
-        .ok_or_else(|| io::ErrorKind::NotFound.into())
+        .ok_or_else(|| io::ErrorKind::Unsupported.into())
 }

@@ -70,7 +70,9 @@ fn begin(name: &str, flags: InterfaceFlags) -> InterfaceFacts {
     } else {
         InterfaceKind::Card
     };
-    let mut facts = InterfaceFacts::card(name, 0).of_kind(kind);
+    // One that is gone meanwhile has no number, and nothing is known of number 0.
+    let index = index_of(name).unwrap_or_default();
+    let mut facts = InterfaceFacts::card(name, index).of_kind(kind);
     facts.up = flags.contains(InterfaceFlags::IFF_UP);
     facts.carrier = flags.contains(InterfaceFlags::IFF_RUNNING);
     facts.can_broadcast = flags.contains(InterfaceFlags::IFF_BROADCAST);
@@ -82,7 +84,6 @@ fn add(facts: &mut InterfaceFacts, entry: &Entry) {
         return;
     };
     if let Some(link) = address.as_link_addr() {
-        facts.index = u32::try_from(link.ifindex()).unwrap_or_default();
         // Loopback has one of zeroes.
         facts.hardware = link
             .addr()

@@ -1,6 +1,6 @@
 //! Sends the packet again and again, and remembers how often, through what and where to.
 
-use wol::{AimError, Decision, Targets, Verdict, WakeRequest, Waker};
+use wol::{AimError, Decision, Targets, Verdict, WakeErrorKind, WakeRequest, Waker};
 
 use super::WakeOptions;
 use crate::evidence::{Fact, InterfaceReason};
@@ -69,7 +69,10 @@ impl<'a> Sender<'a> {
                     tracing::warn!(%destination, "{}", sentence::failed_to(error));
                 }
             }
-            Err(error) => self.failed(sentence::failed_to(&error)),
+            Err(error) => {
+                self.is_mistaken = error.kind() == WakeErrorKind::Permission;
+                self.failed(sentence::failed_to(&error));
+            }
         }
     }
 
