@@ -33,7 +33,7 @@ use lab::homelab::{Homelab, HomelabOptions, LabEngine};
 use lab::isolation::{Isolation, enter_or_reexec};
 use tokio_util::sync::CancellationToken;
 use truenas_client::TrueNas;
-use wol::UdpWaker;
+use wol::LanWaker;
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
@@ -94,7 +94,7 @@ async fn run_the_night(lab: &Homelab, config: &Config) -> Result<NightReport> {
     let configured = ConfiguredHost::new(config, &state)?;
     let parts = Parts {
         clock: Box::new(SystemClock),
-        waker: Box::new(UdpWaker),
+        waker: Box::new(LanWaker),
         ready,
         docker_host: match lab.engine() {
             LabEngine::Docker(_) => Box::new(configured),

@@ -73,7 +73,7 @@ const TO_FUZZ: [Need; 4] = [
     program("c++", "g++"),
 ];
 
-const FOR_THE_LAB: [Need; 27] = [
+const FOR_THE_LAB: [Need; 29] = [
     TO_COMPILE[0],
     TO_COMPILE[1],
     TO_COMPILE[2],
@@ -83,6 +83,7 @@ const FOR_THE_LAB: [Need; 27] = [
     program("docker", "docker.io"),
     program("docker-compose", "docker-compose"),
     program("dockerd", "docker.io"),
+    program("etherwake", "etherwake"),
     program("ip", "iproute2"),
     program("mkfs.btrfs", "btrfs-progs"),
     program("mkfs.ext4", "e2fsprogs"),
@@ -102,6 +103,7 @@ const FOR_THE_LAB: [Need; 27] = [
     program("time", "time"),
     program("unshare", "util-linux"),
     program("useradd", "passwd"),
+    program("wakeonlan", "wakeonlan"),
 ];
 
 /// What the suites with a real machine take: to make its image, and to run it. Its switch loses

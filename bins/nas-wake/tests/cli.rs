@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails must fail its test")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -46,7 +47,7 @@ fn help_is_understood_by_a_newcomer() {
 
 #[test]
 fn an_unknown_key_is_named_with_its_line_and_what_was_expected() {
-    insta::assert_snapshot!(complaint("broadcast = ", "brodcast = "), @"ERROR /etc/backup-window/config.toml:91: unknown field `brodcast`, expected one of `address`, `mac`, `broadcast`, `interface`, `ready`, `wake_deadline`, `wake_interval`, `url`, `api_key_file`, `certificate_sha256`, `ca_file`, `silent_for`, `off_deadline`, `shutdown`; correct the key or remove the line");
+    insta::assert_snapshot!(complaint("broadcast = ", "brodcast = "), @"ERROR /etc/backup-window/config.toml:91: unknown field `brodcast`, expected one of `address`, `mac`, `broadcast`, `interface`, `interfaces`, `ethernet`, `secure_on_file`, `ready`, `wake_deadline`, `wake_interval`, `url`, `api_key_file`, `certificate_sha256`, `ca_file`, `silent_for`, `off_deadline`, `shutdown`; correct the key or remove the line");
 }
 
 #[test]
@@ -86,7 +87,37 @@ fn with_json_a_failure_is_a_document_too() {
     assert!(said.contains("/no/such/config.toml"), "{said}");
 }
 
-/// A listener on the loopback interface is a NAS that is already up: no packet is sent.
+#[test]
+fn an_own_address_is_refused_at_once() {
+    let flags = ["--mac", "02:00:5e:00:53:01", "--until", "tcp:127.0.0.1:9"];
+    let output = nas_wake(&[&flags[..], &["--broadcast", "127.0.0.1"]].concat());
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("use 127.0.0.1 as a broadcast address: it is this machine's own"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_password_file_that_cannot_be_used_is_named_without_what_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secure-on");
+    let said_of = |contents: &str, mode: u32| {
+        fs::write(&file, contents).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        let flags = ["--mac", "02:00:5e:00:53:01", "--until", "tcp:127.0.0.1:9"];
+        let output = nas_wake(&[&flags[..], &["--secure-on", file.to_str().unwrap()]].concat());
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!said.contains("sesame"), "{said}");
+        said
+    };
+    assert!(said_of("sesame", 0o600).contains("six as hexadecimals with colons"));
+    assert!(said_of("1.2.3.4", 0o604).contains("`chmod 600` it"));
+}
+
+/// A listener on the loopback interface is a NAS that is already up.
 #[test]
 fn flags_alone_say_enough() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

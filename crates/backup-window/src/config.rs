@@ -17,7 +17,7 @@ use secrecy::SecretString;
 
 pub use engine::{ClientCertificateSettings, SshSettings, TlsSettings};
 pub use error::ConfigError;
-pub use file_ref::FileRef;
+pub use file_ref::{FileProblem, FileRef, read_secret_file};
 pub use repository::{PlaceSettings, RepositorySettings, ServerSettings};
 pub use settings::{
     BackupNasSettings, DockerSettings, DrillSettings, NasApi, PrimaryNasSettings, RestoreSettings,
@@ -150,7 +150,7 @@ impl Config {
         self.settings
             .backup_nas
             .as_ref()
-            .ok_or_else(|| self.missing("[backup_nas]", "address, mac and broadcast"))
+            .ok_or_else(|| self.missing("[backup_nas]", "address and mac"))
     }
 
     /// The `[backup_nas.shutdown]` section.
@@ -203,7 +203,13 @@ impl Config {
             .map_err(|problem| self.bad_file(file, problem))
     }
 
-    fn bad_file(&self, file: &FileRef, problem: file_ref::FileProblem) -> ConfigError {
+    /// The complaint about a file that can be read, but not used.
+    pub(crate) fn bad_value(&self, file: &FileRef, error: &dyn std::error::Error) -> ConfigError {
+        let why = crate::sentence::failed_to(error);
+        self.bad_file(file, FileProblem::Unusable(why))
+    }
+
+    fn bad_file(&self, file: &FileRef, problem: FileProblem) -> ConfigError {
         ConfigError::BadFile {
             place: error::Place::at(&self.file, &self.text, file.span_start()),
             key: error::key_at(&self.text, file.span_start()),

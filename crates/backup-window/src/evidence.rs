@@ -41,10 +41,27 @@ pub enum Fact {
         /// What was seen instead.
         detail: String,
     },
+    /// What a probe said last, of a host that was not ready in time.
+    LastAnswer {
+        /// What it said.
+        detail: String,
+        /// How long after the beginning that was.
+        after_seconds: u64,
+    },
+    /// Which network interfaces magic packets leave by.
+    InterfacesChosen {
+        /// Those that they leave by.
+        used: Vec<InterfaceReason>,
+        /// The others.
+        not_used: Vec<InterfaceReason>,
+    },
     /// Magic packets left this machine.
     PacketsSent {
         /// How often they were sent.
         rounds: u32,
+        /// How many those were in all; zero in records of former versions.
+        #[serde(default)]
+        packets: u32,
         /// Where the last round went.
         destinations: Vec<String>,
     },
@@ -162,13 +179,31 @@ impl fmt::Display for Fact {
         match self {
             Self::Answered { detail } => write!(f, "answered: {detail}"),
             Self::NoAnswer { detail } => write!(f, "no answer: {detail}"),
+            Self::LastAnswer {
+                detail,
+                after_seconds,
+            } => write!(f, "last answer, after {after_seconds} s: {detail}"),
+            Self::InterfacesChosen { used, not_used } => {
+                let used = if used.is_empty() {
+                    "none".to_owned()
+                } else {
+                    all_of(used)
+                };
+                write!(f, "interfaces used: {used}")?;
+                if not_used.is_empty() {
+                    return Ok(());
+                }
+                write!(f, "; not used: {}", all_of(not_used))
+            }
             Self::PacketsSent {
                 rounds: 1,
                 destinations,
+                ..
             } => write!(f, "magic packet sent once to {}", destinations.join(", ")),
             Self::PacketsSent {
                 rounds,
                 destinations,
+                ..
             } => write!(
                 f,
                 "magic packet sent {rounds} times to {}",
@@ -248,6 +283,23 @@ impl fmt::Display for Fact {
             Self::Silent { seconds } => write!(f, "silent for {seconds} s"),
         }
     }
+}
+
+/// A network interface, and why it was used or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceReason {
+    /// The interface.
+    pub name: String,
+    /// Why.
+    pub why: String,
+}
+
+fn all_of(reasons: &[InterfaceReason]) -> String {
+    let texts: Vec<String> = reasons
+        .iter()
+        .map(|reason| format!("{} ({})", reason.name, reason.why))
+        .collect();
+    texts.join(", ")
 }
 
 /// A number of bytes in the binary units that file systems use.

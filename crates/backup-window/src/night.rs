@@ -88,7 +88,7 @@ pub async fn run(
         wake::run(
             clock,
             homelab.waker.as_ref(),
-            homelab.ready.as_ref(),
+            std::slice::from_ref(&homelab.ready),
             &options.wake,
             cancel
         ),

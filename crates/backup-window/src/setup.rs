@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use reachability::{BuildError, DownOptions, Probe};
 use remote_shutdown::{AgentKey, HostKeyPolicy, Key, KeyFile, SshShutdown, SshTarget};
+use secrecy::ExposeSecret as _;
 use thiserror::Error;
 use truenas_client::{RestClient, RestOptions, TrueNasError, Trust};
-use wol::WakeRequest;
+use wol::SecureOn;
 
 pub use docker_host::{
     ConfiguredHost, engine, outage_options, snapshot_holder, snapshotter, upkeep,
@@ -53,19 +54,22 @@ pub enum SetupError {
 /// When the configuration does not say it.
 pub fn wake(config: &Config) -> Result<(WakeOptions, Box<dyn Probe>), SetupError> {
     let nas = config.backup_nas()?;
-    let destinations = nas
-        .broadcast
-        .iter()
-        .cloned()
-        .map(|destination| match &nas.interface {
-            Some(interface) => destination.on_interface(interface.clone()),
-            None => destination,
+    let secure_on = nas
+        .secure_on_file
+        .as_ref()
+        .map(|file| {
+            let password = config.read_secret(file)?;
+            password
+                .expose_secret()
+                .parse::<SecureOn>()
+                .map_err(|error| config.bad_value(file, &error))
         })
-        .collect();
+        .transpose()?;
     let options = WakeOptions {
+        secure_on,
         interval: nas.wake_interval,
         deadline: nas.wake_deadline,
-        ..WakeOptions::new(WakeRequest::new(nas.mac, destinations))
+        ..WakeOptions::new(nas.mac, nas.aim.clone())
     };
     Ok((options, probe(&nas.ready)?))
 }

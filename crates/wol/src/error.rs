@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::net::IpAddr;
 
 use crate::Destination;
 
@@ -37,6 +38,38 @@ pub enum WakeError {
     Interface {
         /// The name of the network card.
         interface: String,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+
+    /// The packet could not be sent from the address that the destination names.
+    #[error("send from {address}: expected an address that this machine has")]
+    SourceAddress {
+        /// The address.
+        address: IpAddr,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+
+    /// The Ethernet frame could not be sent.
+    #[error("send an Ethernet frame through {interface:?}: {}", frame_hint(source.kind()))]
+    Ethernet {
+        /// The name of the network card.
+        interface: String,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+
+    /// The interfaces of this machine are not known.
+    #[error("look at the network interfaces of this machine: {}", look_hint(source.kind()))]
+    Interfaces {
+        /// The operating system's answer.
+        source: io::Error,
+    },
+
+    /// The neighbours of this machine are not known.
+    #[error("look at the neighbours of this machine: {}", look_hint(source.kind()))]
+    Neighbours {
         /// The operating system's answer.
         source: io::Error,
     },
@@ -78,16 +111,35 @@ impl WakeError {
                 .map_or(WakeErrorKind::Request, |(_, error)| error.kind()),
             Self::Interface { source, .. }
             | Self::Socket { source }
+            | Self::SourceAddress { source, .. }
+            | Self::Ethernet { source, .. }
+            | Self::Interfaces { source }
+            | Self::Neighbours { source }
             | Self::Send { source, .. }
                 if source.kind() == io::ErrorKind::PermissionDenied =>
             {
                 WakeErrorKind::Permission
             }
             Self::Interface { .. } => WakeErrorKind::Interface,
-            Self::Send { source, .. } if is_unreachable(source.kind()) => {
+            Self::Ethernet { source, .. }
+                if matches!(
+                    source.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::Unsupported
+                ) =>
+            {
+                WakeErrorKind::Interface
+            }
+            Self::Send { source, .. } | Self::Ethernet { source, .. }
+                if is_unreachable(source.kind()) =>
+            {
                 WakeErrorKind::Unreachable
             }
-            Self::Socket { .. } | Self::Send { .. } => WakeErrorKind::System,
+            Self::Socket { .. }
+            | Self::SourceAddress { .. }
+            | Self::Ethernet { .. }
+            | Self::Interfaces { .. }
+            | Self::Neighbours { .. }
+            | Self::Send { .. } => WakeErrorKind::System,
         }
     }
 }
@@ -108,6 +160,29 @@ const fn interface_hint(kind: io::ErrorKind) -> &'static str {
         }
         io::ErrorKind::Unsupported => "only Linux can choose it; leave the interface out",
         _ => "expected the name of a network card of this machine, as `ip link` lists them",
+    }
+}
+
+const fn frame_hint(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::PermissionDenied => {
+            "not permitted; run as root or grant CAP_NET_RAW, or send by UDP"
+        }
+        io::ErrorKind::NotFound => {
+            "expected the name of a network card of this machine, as `ip link` lists them"
+        }
+        io::ErrorKind::Unsupported => "it takes none, or this system sends none; send by UDP",
+        kind if is_unreachable(kind) => "it is down; switch it on, or check the cable",
+        _ => "the operating system did not take it",
+    }
+}
+
+const fn look_hint(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::Unsupported => {
+            "only Linux can be asked; name the broadcast address of the machine's subnet"
+        }
+        _ => "the kernel did not say",
     }
 }
 

@@ -10,8 +10,9 @@ use std::str::FromStr;
 /// mistake in a configuration.
 ///
 /// Parses the four notations in use, in either case: `aa:bb:cc:dd:ee:ff` (Linux, BSD),
-/// `AA-BB-CC-DD-EE-FF` (IEEE 802, Windows), `aabb.ccdd.eeff` (Cisco) and `aabbccddeeff`. Displays
-/// as the first.
+/// `AA-BB-CC-DD-EE-FF` (IEEE 802, Windows), `aabb.ccdd.eeff` (Cisco) and `aabbccddeeff`. In the
+/// first two, a group may lack its leading zero, as BSD prints it (`0:1e:c:5:0:7`). Displays as
+/// the first, with all zeroes.
 ///
 /// ```
 /// use wol::MacAddr;
@@ -92,31 +93,35 @@ impl FromStr for MacAddr {
 
 /// The octets of any of the four notations; `None` for everything else, mixed notations included.
 fn parse_octets(text: &str) -> Option<[u8; 6]> {
-    let (separator, digits_per_group) = match text.as_bytes().get(2..5)? {
-        [b':', ..] => (Some(':'), 2),
-        [b'-', ..] => (Some('-'), 2),
-        [_, _, b'.'] => (Some('.'), 4),
-        _ => (None, 12),
+    if let Some(separator) = [':', '-'].into_iter().find(|c| text.contains(*c)) {
+        let mut octets = [0; 6];
+        let mut groups = text.split(separator);
+        for octet in &mut octets {
+            let group = groups.next()?;
+            // BSD's tools leave a leading zero out: 0:1e:c:5:0:7.
+            if !matches!(group.len(), 1 | 2) || !is_hex(group) {
+                return None;
+            }
+            *octet = u8::from_str_radix(group, 16).ok()?;
+        }
+        return groups.next().is_none().then_some(octets);
+    }
+    let digits = match text.split('.').collect::<Vec<_>>()[..] {
+        [digits] => digits.to_owned(),
+        [a, b, c] if [a, b, c].iter().all(|group| group.len() == 4) => [a, b, c].concat(),
+        _ => return None,
     };
-    let groups: Vec<&str> = match separator {
-        Some(separator) => text.split(separator).collect(),
-        None => vec![text],
-    };
-    if groups.len() * digits_per_group != 12
-        || groups.iter().any(|group| group.len() != digits_per_group)
-    {
+    if digits.len() != 12 || !is_hex(&digits) {
         return None;
     }
-
-    let mut octets = [0; 6];
-    let digits = groups.iter().flat_map(|group| group.chars());
-    for (position, digit) in digits.enumerate() {
-        // A sum of two four-bit halves: it cannot exceed eight bits.
-        let value = u8::try_from(digit.to_digit(16)?).ok()?;
-        let octet = octets.get_mut(position / 2)?;
-        *octet = *octet << 4 | value;
-    }
+    let number = u64::from_str_radix(&digits, 16).ok()?;
+    let [_, _, octets @ ..] = number.to_be_bytes();
     Some(octets)
+}
+
+/// `from_str_radix` alone would take a sign.
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Why something is not the [address of a host](MacAddr).

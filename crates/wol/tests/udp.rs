@@ -2,11 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails must fail its test")]
 
-use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
+use std::net::{SocketAddrV4, UdpSocket};
 use std::time::Duration;
 
+#[cfg(feature = "mock")]
+use wol::testing::MemoryWaker;
+use wol::testing::{Fixture, conformance};
 use wol::{
-    Destination, MacAddr, MagicPacket, UdpWaker, WakeError, WakeErrorKind, WakeRequest, Waker,
+    Destination, LanWaker, MacAddr, MagicPacket, Tie, UdpWaker, WakeError, WakeErrorKind,
+    WakeRequest, Waker,
 };
 
 fn mac() -> MacAddr {
@@ -19,10 +23,8 @@ fn listener(address: &str) -> (UdpSocket, Destination) {
     socket
         .set_read_timeout(Some(Duration::from_secs(5)))
         .unwrap();
-    let SocketAddr::V4(address) = socket.local_addr().unwrap() else {
-        panic!("bound to an IPv4 address");
-    };
-    (socket, Destination::new(address))
+    let destination = Destination::new(socket.local_addr().unwrap());
+    (socket, destination)
 }
 
 fn receive(socket: &UdpSocket) -> Vec<u8> {
@@ -116,6 +118,84 @@ fn a_request_without_destinations_is_an_error() {
         .wake(&WakeRequest::new(mac(), Vec::new()))
         .unwrap_err();
     assert_eq!(error.kind(), WakeErrorKind::Request);
+}
+
+#[test]
+fn a_packet_comes_from_the_address_that_is_named() {
+    let (socket, destination) = listener("127.255.255.255");
+    let here = destination.clone().from_address([127, 0, 0, 7]);
+    let report = UdpWaker.wake(&WakeRequest::new(mac(), vec![here])).unwrap();
+    assert_eq!(report.sent[0].tie, Tie::Route);
+    let (_, from) = socket.recv_from(&mut [0; 2048]).unwrap();
+    assert_eq!(from.ip().to_string(), "127.0.0.7");
+
+    let elsewhere = destination.from_address([203, 0, 113, 9]);
+    let error = UdpWaker
+        .wake(&WakeRequest::new(mac(), vec![elsewhere]))
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("send from 203.0.113.9"), "{error}");
+}
+
+#[test]
+fn a_waker_of_datagrams_says_that_it_sends_no_frames() {
+    let request = WakeRequest::new(mac(), vec![Destination::ethernet("eno1")]);
+    let error = UdpWaker.wake(&request).unwrap_err();
+    assert_eq!(error.kind(), WakeErrorKind::Interface);
+    assert!(error.to_string().contains("send by UDP"), "{error}");
+}
+
+/// What has come to the sockets since the last call. Over loopback a packet is there as soon as it
+/// has been sent.
+fn drain(sockets: [&UdpSocket; 2]) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    for socket in sockets {
+        socket.set_nonblocking(true).unwrap();
+        let mut buffer = [0; 2048];
+        while let Ok((length, _)) = socket.recv_from(&mut buffer) {
+            all.push(buffer[..length].to_vec());
+        }
+    }
+    all
+}
+
+#[test]
+fn both_wakers_keep_the_contract() {
+    for waker in [&UdpWaker as &dyn Waker, &LanWaker] {
+        let (first, first_destination) = listener("127.255.255.255");
+        let (second, second_destination) = listener("127.0.0.1");
+        let mut fixture = Fixture {
+            unreachable: first_destination.clone().on_interface("no-such-card"),
+            reachable: [first_destination, second_destination],
+            arrived: Box::new(|| drain([&first, &second])),
+        };
+        conformance(waker, &mut fixture);
+    }
+}
+
+#[cfg(feature = "mock")]
+#[test]
+fn the_mock_keeps_the_contract_when_it_is_told_to_do_as_one_that_does() {
+    let memory = std::sync::Arc::new(MemoryWaker::on(Vec::new()));
+    let mut mock = wol::MockWaker::new();
+    let (asked, looked) = (memory.clone(), memory.clone());
+    mock.expect_wake()
+        .returning(move |request| asked.wake(request));
+    mock.expect_interfaces()
+        .returning(move || looked.interfaces());
+    let mut seen = 0;
+    let mut fixture = Fixture {
+        reachable: ["192.0.2.255", "192.0.2.11"].map(|text| text.parse().unwrap()),
+        unreachable: Destination::ethernet("no-such-card"),
+        arrived: Box::new(|| {
+            let sent = memory.sent();
+            let new = sent[seen..].iter();
+            let new = new.map(|(_, packet)| packet.as_bytes().to_vec()).collect();
+            seen = sent.len();
+            new
+        }),
+    };
+    conformance(&mock, &mut fixture);
 }
 
 #[cfg(feature = "mock")]

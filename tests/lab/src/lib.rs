@@ -26,6 +26,7 @@ pub mod guest;
 pub mod homelab;
 pub mod hostile_tree;
 pub mod isolation;
+pub mod lans;
 mod magic;
 pub mod nas_path;
 pub mod rest_server;

@@ -33,6 +33,8 @@ pub enum FileProblem {
     Empty,
     /// It cannot be read.
     Unreadable(io::Error),
+    /// What is in it is not what it should be.
+    Unusable(String),
 }
 
 impl fmt::Display for FileProblem {
@@ -51,6 +53,7 @@ impl fmt::Display for FileProblem {
             Self::Unreadable(error) => {
                 write!(f, "cannot be read ({error}); expected a readable file")
             }
+            Self::Unusable(why) => write!(f, "cannot be used: {why}"),
         }
     }
 }
@@ -67,20 +70,7 @@ impl FileRef {
     }
 
     pub(super) fn read_secret(&self) -> Result<SecretString, FileProblem> {
-        let mut file = self.open()?;
-        let metadata = file.metadata().map_err(FileProblem::Unreadable)?;
-        let mode = metadata.mode() & 0o7777;
-        if mode & 0o077 != 0 {
-            return Err(FileProblem::OthersCanRead { mode });
-        }
-        let mut text = String::new();
-        file.read_to_string(&mut text)
-            .map_err(FileProblem::Unreadable)?;
-        let secret = text.trim_end_matches(['\n', '\r']);
-        if secret.is_empty() {
-            return Err(FileProblem::Empty);
-        }
-        Ok(SecretString::from(secret))
+        read_secret_file(&self.path)
     }
 
     pub(super) fn check_readable(&self) -> Result<(), FileProblem> {
@@ -95,13 +85,39 @@ impl FileRef {
     }
 
     fn open(&self) -> Result<File, FileProblem> {
-        // Looked at before it is opened: opening a FIFO would wait for a writer.
-        let metadata = fs::metadata(&self.path).map_err(FileProblem::from_io)?;
-        if !metadata.is_file() {
-            return Err(FileProblem::NotAFile);
-        }
-        File::open(&self.path).map_err(FileProblem::from_io)
+        open(&self.path)
     }
+}
+
+/// Reads a secret from the first line of a file that a command line names.
+///
+/// # Errors
+/// When the file is missing, empty, no regular file, or one that others than its owner can read
+/// (I10).
+pub fn read_secret_file(path: &Path) -> Result<SecretString, FileProblem> {
+    let mut file = open(path)?;
+    let metadata = file.metadata().map_err(FileProblem::Unreadable)?;
+    let mode = metadata.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(FileProblem::OthersCanRead { mode });
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text)
+        .map_err(FileProblem::Unreadable)?;
+    let secret = text.trim_end_matches(['\n', '\r']);
+    if secret.is_empty() {
+        return Err(FileProblem::Empty);
+    }
+    Ok(SecretString::from(secret))
+}
+
+fn open(path: &Path) -> Result<File, FileProblem> {
+    // Looked at before it is opened: opening a FIFO would wait for a writer.
+    let metadata = fs::metadata(path).map_err(FileProblem::from_io)?;
+    if !metadata.is_file() {
+        return Err(FileProblem::NotAFile);
+    }
+    File::open(path).map_err(FileProblem::from_io)
 }
 
 impl FileProblem {

@@ -8,7 +8,7 @@ use reachability::ProbeSpec;
 use serde::Deserialize;
 use truenas_client::CertificateFingerprint;
 use url::Url;
-use wol::{Destination, MacAddr};
+use wol::{Aim, Destination, MacAddr};
 
 use super::engine::{SshSettings, TlsSettings};
 use super::file_ref::FileRef;
@@ -178,11 +178,11 @@ pub struct BackupNasSettings {
     pub address: String,
     /// The MAC address of the interface that listens for magic packets.
     pub mac: MacAddr,
-    /// Where magic packets are sent.
-    pub broadcast: Vec<Destination>,
-    /// The network interface through which they leave; the routing table decides unless something
-    /// is said.
-    pub interface: Option<String>,
+    /// Where magic packets are sent: through which interfaces, to which addresses, and whether in
+    /// Ethernet frames.
+    pub aim: Aim,
+    /// The file with the `SecureOn` password, where its network card wants one.
+    pub secure_on_file: Option<FileRef>,
     /// What must answer before the NAS counts as ready.
     pub ready: ProbeSpec,
     /// How long it may take to become ready.
@@ -219,9 +219,13 @@ struct WrittenPrimaryNas {
 struct WrittenBackupNas {
     address: String,
     mac: MacAddr,
-    #[serde(deserialize_with = "value::list_from_str")]
-    broadcast: Vec<Destination>,
+    #[serde(default, deserialize_with = "value::optional_list_from_str")]
+    broadcast: Option<Vec<Destination>>,
     interface: Option<String>,
+    interfaces: Option<Vec<String>>,
+    #[serde(default)]
+    ethernet: bool,
+    secure_on_file: Option<FileRef>,
     ready: Option<ProbeSpec>,
     #[serde(deserialize_with = "value::duration", default = "ten_minutes")]
     wake_deadline: Duration,
@@ -283,13 +287,11 @@ impl TryFrom<WrittenBackupNas> for BackupNasSettings {
     type Error = String;
 
     fn try_from(written: WrittenBackupNas) -> Result<Self, String> {
-        if written.broadcast.is_empty() {
-            return Err(
-                "broadcast is empty: expected the broadcast address of the NAS's network, such as \
-                 [\"192.168.0.255\"]"
-                    .to_owned(),
-            );
-        }
+        let aim = Aim {
+            interfaces: interfaces(written.interface, written.interfaces)?,
+            broadcasts: given("broadcast", written.broadcast)?,
+            ethernet: written.ethernet,
+        };
         let trust = TrustSettings::from_keys(written.certificate_sha256, written.ca_file)?;
         let api = match (written.url, written.api_key_file) {
             (Some(url), Some(api_key_file)) => Some(NasApi {
@@ -318,8 +320,8 @@ impl TryFrom<WrittenBackupNas> for BackupNasSettings {
         Ok(Self {
             address: written.address,
             mac: written.mac,
-            broadcast: written.broadcast,
-            interface: written.interface,
+            aim,
+            secure_on_file: written.secure_on_file,
             ready,
             wake_deadline: written.wake_deadline,
             wake_interval: written.wake_interval,
@@ -328,6 +330,29 @@ impl TryFrom<WrittenBackupNas> for BackupNasSettings {
             off_deadline: written.off_deadline,
             shutdown: written.shutdown,
         })
+    }
+}
+
+/// Where packets leave by: `interface` and `interfaces` say the same.
+fn interfaces(one: Option<String>, several: Option<Vec<String>>) -> Result<Vec<String>, String> {
+    match (one, several) {
+        (Some(_), Some(_)) => Err(
+            "interface and interfaces are both given: expected one of them; remove the other"
+                .to_owned(),
+        ),
+        (Some(one), None) => Ok(vec![one]),
+        (None, several) => given("interfaces", several),
+    }
+}
+
+/// A list that says something, or is not there.
+fn given<T>(key: &str, list: Option<Vec<T>>) -> Result<Vec<T>, String> {
+    match list {
+        Some(list) if list.is_empty() => Err(format!(
+            "{key} is empty: leave it out, and every network is used that this machine is on by a \
+             network card"
+        )),
+        list => Ok(list.unwrap_or_default()),
     }
 }
 

@@ -177,7 +177,7 @@ fn what_is_left_out_and_where_the_copies_go_is_read() {
 fn a_missing_section_is_named_with_what_it_must_hold() {
     let config = load("").unwrap();
     insta::assert_snapshot!(config.window().unwrap_err(), @"homelab.toml: the section [window] is missing, which this command needs; add it with start, end and time_zone");
-    insta::assert_snapshot!(config.shutdown().unwrap_err(), @"homelab.toml: the section [backup_nas] is missing, which this command needs; add it with address, mac and broadcast");
+    insta::assert_snapshot!(config.shutdown().unwrap_err(), @"homelab.toml: the section [backup_nas] is missing, which this command needs; add it with address and mac");
 }
 
 /// The complaint about the password file, with what was done to it.
@@ -209,6 +209,50 @@ fn a_file_that_cannot_be_used_is_named_with_the_line_that_names_it() {
         fs::write(file, "\n").unwrap();
         fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
     }), @"homelab.toml:12: password_file: FOLDER/repository.password is empty; expected the secret in its first line");
+}
+
+#[test]
+fn where_magic_packets_go_is_said_or_found_out() {
+    let broadcast = "broadcast = [\"192.0.2.255\"]";
+    let aim = |keys: &str| {
+        let config = load(&HOMELAB.replace(broadcast, keys)).unwrap();
+        config.backup_nas().unwrap().aim.clone()
+    };
+    assert_eq!(aim(""), wol::Aim::default());
+    assert_eq!(aim(broadcast).broadcasts.len(), 1);
+    assert_eq!(aim("interface = \"eno1\"").interfaces, ["eno1"]);
+    let frames = aim("interfaces = [\"eno1\", \"eno2\"]\nethernet = true");
+    assert_eq!(frames.interfaces, ["eno1", "eno2"]);
+    assert!(frames.ethernet);
+
+    let with = |keys: &str| complaint(broadcast, keys);
+    insta::assert_snapshot!(with("broadcast = []"), @"homelab.toml:19: broadcast is empty: leave it out, and every network is used that this machine is on by a network card");
+    insta::assert_snapshot!(with("interface = \"eno1\"\ninterfaces = [\"eno1\"]"), @"homelab.toml:19: interface and interfaces are both given: expected one of them; remove the other");
+}
+
+#[test]
+fn a_secure_on_password_is_read_from_a_file_that_only_its_owner_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secure-on");
+    let text = HOMELAB.replace(
+        "broadcast = ",
+        &format!("secure_on_file = \"{}\"\nbroadcast = ", file.display()),
+    );
+    let wake = |contents: &str, mode: u32| {
+        fs::write(&file, contents).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        let config = load(&text).unwrap();
+        crate::setup::wake(&config)
+            .map(|(options, _)| options.secure_on.unwrap().as_bytes().to_vec())
+            .map_err(|error| {
+                error
+                    .to_string()
+                    .replace(folder.path().to_str().unwrap(), "FOLDER")
+            })
+    };
+    assert_eq!(wake("1.2.3.4\n", 0o600), Ok(vec![1, 2, 3, 4]));
+    insta::assert_snapshot!(wake("sesame\n", 0o600).unwrap_err(), @"homelab.toml:22: secure_on_file: FOLDER/secure-on cannot be used: failed to read a SecureOn password: expected four bytes as dotted decimals, such as 192.168.1.1, or six as hexadecimals with colons, such as 00:22:44:66:88:aa");
+    insta::assert_snapshot!(wake("1.2.3.4\n", 0o644).unwrap_err(), @"homelab.toml:22: secure_on_file: FOLDER/secure-on holds a secret and has mode 0644, so that others can read it; expected 0600: `chmod 600` it");
 }
 
 #[test]

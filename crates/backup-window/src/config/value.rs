@@ -93,6 +93,16 @@ where
         .collect()
 }
 
+/// The same for a list that may be left out.
+pub(super) fn optional_list_from_str<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr,
+    T::Err: Display,
+{
+    list_from_str(deserializer).map(Some)
+}
+
 /// The same for a single value.
 pub(super) fn from_str<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where

@@ -1,42 +1,55 @@
 //! Wake the backup NAS and wait until a service of it answers.
 
-mod all_of;
+mod advice;
+mod asking;
+mod sender;
 
 use std::time::Duration;
 
-use reachability::{Answer, Probe, UpOptions, wait_until_up};
-use tokio::time::Instant;
+use reachability::{Answer, Probe};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use wol::{WakeRequest, Waker};
+use wol::{Aim, MacAddr, SecureOn, Waker};
 
-pub use all_of::AllOf;
-
-use super::{Outcome, Recorder, Step, StepEnd, StepRecord, time_left};
+use self::asking::{Asking, Look};
+use self::sender::Sender;
+use super::{Outcome, Recorder, Step, StepEnd, StepRecord};
 use crate::clock::Clock;
 use crate::evidence::Fact;
-use crate::sentence;
+
+/// How long the first look may take. A TCP connection repeats its first packet within it, so that
+/// one lost packet does not make a running NAS look off; and no machine boots within it, so that
+/// whatever answers by then was running before the first magic packet.
+const FIRST_LOOK: Duration = Duration::from_millis(1500);
 
 /// How to wake.
 #[derive(Debug, Clone)]
 pub struct WakeOptions {
-    /// Whom to wake, and where the packets go.
-    pub request: WakeRequest,
+    /// The network card of the machine to wake.
+    pub mac: MacAddr,
+    /// The password that the network card wants, if it does.
+    pub secure_on: Option<SecureOn>,
+    /// Where the packets go.
+    pub aim: Aim,
     /// How long to wait before the packet is sent again.
     pub interval: Duration,
     /// How long the NAS may take to become ready.
     pub deadline: Duration,
     /// How long one probe may take.
     pub probe_timeout: Duration,
-    /// How long to wait between two probes.
+    /// How long to wait between two probes. They are asked at this pace whether or not the ones
+    /// before have ended, so that a NAS is seen to be ready no later than this after it is.
     pub probe_interval: Duration,
 }
 
 impl WakeOptions {
     /// Wakes with the usual times: a packet every ten seconds, ten minutes in all.
     #[must_use]
-    pub fn new(request: WakeRequest) -> Self {
+    pub fn new(mac: MacAddr, aim: Aim) -> Self {
         Self {
-            request,
+            mac,
+            secure_on: None,
+            aim,
             interval: Duration::from_secs(10),
             deadline: Duration::from_mins(10),
             probe_timeout: Duration::from_secs(3),
@@ -45,152 +58,171 @@ impl WakeOptions {
     }
 }
 
-/// Wakes the host and waits until `probe` gets an answer.
+/// Wakes the host and waits until all `probes` get an answer; at least one is expected.
 ///
-/// It looks before it sends: only a host that was silent then counts as woken by this night, and
-/// only such a host is switched off at its end (I5). The look is one probe whose TCP connection
-/// repeats its first packet, so that one lost packet does not make a running NAS look off.
+/// The first look and the first packet leave together. Only a host that is silent for as long as
+/// the look takes counts as woken by this night, and only such a host is switched off at its end
+/// (I5). To a host that answers, whatever it says, no further packet is sent: it needs time.
 pub async fn run(
     clock: &dyn Clock,
     waker: &dyn Waker,
-    probe: &dyn Probe,
+    probes: &[Box<dyn Probe>],
     options: &WakeOptions,
     cancel: &CancellationToken,
 ) -> StepRecord {
-    let mut recorder = Recorder::begin(Step::Wake, clock);
-    let target = probe.target();
-    let started = Instant::now();
-    let first_look = tokio::select! {
-        answer = probe.probe(options.probe_timeout) => answer,
-        () = cancel.cancelled() => return cancelled(recorder),
+    let mut waking = Waking {
+        recorder: Recorder::begin(Step::Wake, clock),
+        sender: Sender::new(waker, options),
+        asking: Asking::new(probes),
+        found_off: None,
     };
-    // A look that taught nothing, because the name did not resolve for example, does not make the
-    // NAS ours to switch off.
-    let found_off = first_look.is_silent();
-    let needs_packets = !first_look.is_from_a_running_host();
-    recorder.hand_on(Outcome::Wake {
-        found_off,
-        ready: first_look.is_up(),
-    });
-    match &first_look {
-        Answer::Up { detail } => {
-            recorder.saw(
-                &target,
-                Fact::Answered {
-                    detail: detail.clone(),
+    let begun = Instant::now();
+    let deadline = begun + options.deadline;
+    let mut next_look = begun;
+    let mut next_packet = begun;
+    loop {
+        tokio::select! {
+            // What has been asked goes before what is sent: the first look leaves first.
+            biased;
+            () = cancel.cancelled() => {
+                return waking.recorder.end(StepEnd::Cancelled, "ended by a signal");
+            }
+            Some(look) = waking.asking.next() => {
+                waking.learn(&look);
+                if look.is_up() {
+                    return waking.is_ready(&look);
+                }
+                if waking.found_off.is_some() && waking.sender.is_mistaken() {
+                    return waking.cannot_send();
+                }
+            }
+            () = sleep_until(next_look), if next_look < deadline => {
+                waking.asking.ask(if next_look == begun {
+                    FIRST_LOOK.min(options.probe_timeout)
+                } else {
+                    options.probe_timeout
+                });
+                next_look += options.probe_interval.max(SHORTEST_INTERVAL);
+            }
+            () = sleep_until(next_packet), if next_packet < deadline => {
+                if !waking.asking.hears_a_running_host() {
+                    waking.sender.send(&mut waking.recorder);
+                }
+                next_packet += options.interval.max(SHORTEST_INTERVAL);
+            }
+            () = sleep_until(deadline) => return waking.is_too_late(options),
+        }
+    }
+}
+
+/// A pause this long keeps a probe that answers at once from taking a whole processor.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+
+/// The step while it goes on.
+struct Waking<'a> {
+    recorder: Recorder<'a>,
+    sender: Sender<'a>,
+    asking: Asking<'a>,
+    /// Whether the host was off before the first packet, once that is known.
+    found_off: Option<bool>,
+}
+
+impl Waking<'_> {
+    /// Learns from a look whether the host was off.
+    fn learn(&mut self, look: &Look) {
+        if self.found_off.is_some() {
+            return;
+        }
+        let found_off = match look {
+            // It answered sooner than any machine boots.
+            look if look.hears_a_running_host() => false,
+            // A look that taught nothing, because the name did not resolve for example, does not
+            // make the NAS ours to switch off.
+            look if look.is_first => look.is_silent(),
+            _ => return,
+        };
+        self.found_off = Some(found_off);
+        self.recorder.hand_on(Outcome::Wake {
+            found_off,
+            ready: false,
+        });
+        if !look.is_up() {
+            self.recorder.saw(
+                self.asking.target(),
+                Fact::NoAnswer {
+                    detail: look.shown(),
                 },
             );
-            return recorder.end(StepEnd::Done, "it was already up, and will be left up");
-        }
-        answer => recorder.saw(
-            &target,
-            Fact::NoAnswer {
-                detail: answer.to_string(),
-            },
-        ),
-    }
-
-    let mut sender = Sender {
-        waker,
-        request: &options.request,
-        rounds: 0,
-        destinations: Vec::new(),
-    };
-    let mut last_answer = first_look.to_string();
-    while let Some(remaining) = time_left(options.deadline, started) {
-        // A host that answers at all is up: it needs time, no packet.
-        if needs_packets && let Err(why) = sender.send() {
-            last_answer = why;
-        }
-        let slice = UpOptions {
-            successes: 1,
-            interval: options.probe_interval,
-            timeout: options.probe_timeout,
-            deadline: options.interval.min(remaining),
-        };
-        let mut note = |observation: &reachability::Observation| {
-            last_answer = observation.answer.to_string();
-        };
-        let up = tokio::select! {
-            result = wait_until_up(probe, &slice, &mut note) => result,
-            () = cancel.cancelled() => return cancelled(recorder),
-        };
-        if let Ok(wait) = up {
-            sender.record(&mut recorder);
-            let detail = match wait.observations.into_iter().last().map(|seen| seen.answer) {
-                Some(Answer::Up { detail }) => detail,
-                other => other.map_or_else(String::new, |answer| answer.to_string()),
-            };
-            recorder.saw(&target, Fact::Answered { detail });
-            recorder.hand_on(Outcome::Wake {
-                found_off,
-                ready: true,
-            });
-            let summary = if found_off {
-                "it was off, was woken, and is ready"
-            } else {
-                "it is ready, but was not seen to be off before; it will be left up"
-            };
-            return recorder.end(StepEnd::Done, summary);
         }
     }
-    sender.record(&mut recorder);
-    recorder.end(
-        StepEnd::DeadlinePassed,
-        format!(
-            "{target} was not ready within {:?}: {last_answer}; look whether the NAS is on, whether \
-             Wake-on-LAN is enabled in its BIOS and its network settings, and whether the MAC and \
-             broadcast addresses are right",
-            options.deadline
-        ),
-    )
-}
 
-/// Sends the packet again and again, and remembers how often and where.
-struct Sender<'a> {
-    waker: &'a dyn Waker,
-    request: &'a WakeRequest,
-    rounds: u32,
-    destinations: Vec<String>,
-}
-
-impl Sender<'_> {
-    fn send(&mut self) -> Result<(), String> {
-        match self.waker.wake(self.request) {
-            Ok(report) => {
-                self.rounds += 1;
-                self.destinations = report
-                    .sent
-                    .iter()
-                    .map(|sent| sent.destination.to_string())
-                    .collect();
-                for (destination, error) in &report.failed {
-                    tracing::warn!(%destination, "{}", sentence::failed_to(error));
-                }
-                Ok(())
-            }
-            Err(error) => {
-                let why = format!(
-                    "no packet left this machine: {}",
-                    sentence::failed_to(&error)
-                );
-                tracing::warn!("{why}");
-                Err(why)
+    fn is_ready(mut self, look: &Look) -> StepRecord {
+        self.sender.record(&mut self.recorder);
+        for (target, answer) in self.asking.targets().zip(&look.answers) {
+            if let Answer::Up { detail } = answer {
+                let detail = detail.clone();
+                self.recorder.saw(target, Fact::Answered { detail });
             }
         }
+        let found_off = self.found_off == Some(true);
+        self.recorder.hand_on(Outcome::Wake {
+            found_off,
+            ready: true,
+        });
+        let summary = if found_off {
+            "it was off, was woken, and is ready"
+        } else if look.is_first {
+            "it was already up, and will be left up"
+        } else {
+            "it is ready, but was not seen to be off before; it will be left up"
+        };
+        self.recorder.end(StepEnd::Done, summary)
     }
 
-    fn record(self, recorder: &mut Recorder<'_>) {
-        if self.rounds > 0 {
-            let fact = Fact::PacketsSent {
-                rounds: self.rounds,
-                destinations: self.destinations,
-            };
-            recorder.saw("this machine", fact);
+    /// Somebody has to say it otherwise: waiting does not help.
+    fn cannot_send(self) -> StepRecord {
+        let why = self.sender.trouble().unwrap_or_default().to_owned();
+        self.recorder.end(
+            StepEnd::Failed,
+            format!("no packet left this machine: {why}"),
+        )
+    }
+
+    fn is_too_late(mut self, options: &WakeOptions) -> StepRecord {
+        self.sender.record(&mut self.recorder);
+        let last = self.asking.last_answers();
+        for (target, after, answer) in &last {
+            self.recorder.saw(
+                target,
+                Fact::LastAnswer {
+                    detail: answer.to_string(),
+                    after_seconds: after.as_secs(),
+                },
+            );
         }
+        self.recorder.hand_on(Outcome::Wake {
+            found_off: self.found_off == Some(true),
+            ready: false,
+        });
+        let missing: Vec<String> = last
+            .iter()
+            .filter(|(_, _, answer)| !answer.is_up())
+            .map(|(target, _, answer)| format!("{target}: {answer}"))
+            .collect();
+        for what in advice::on(&last, &self.sender, options) {
+            self.recorder.needs_attention(what);
+        }
+        self.recorder.end(
+            StepEnd::DeadlinePassed,
+            format!(
+                "it was not ready within {:?}, {} ({})",
+                options.deadline,
+                self.sender.count(),
+                missing.join("; ")
+            ),
+        )
     }
 }
 
-fn cancelled(recorder: Recorder<'_>) -> StepRecord {
-    recorder.end(StepEnd::Cancelled, "ended by a signal")
-}
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use ::backup_window::state::StateDir;
 use ::backup_window::step::stacks::Permission;
 use clap::{Args, Parser, Subcommand};
 use jiff::civil::Date;
-use wol::UdpWaker;
+use wol::LanWaker;
 
 use super::docker_backup::{self, Watcher};
 use crate::args::{EXIT_CODES, Global};
@@ -142,7 +142,7 @@ fn put_together(
     };
     let homelab = Homelab {
         clock: Box::new(SystemClock),
-        waker: Box::new(UdpWaker),
+        waker: Box::new(LanWaker),
         ready,
         docker_host: Box::new(session.docker_host(config, state)?),
         primary: Box::new(setup::primary_nas(config)?),

@@ -1,28 +1,31 @@
 //! `nas-wake`: wake the backup NAS and wait until it is ready.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use backup_window::clock::SystemClock;
-use backup_window::config::Config;
+use backup_window::config::{Config, read_secret_file};
 use backup_window::exit::Exit;
+use backup_window::sentence;
 use backup_window::setup;
-use backup_window::step::wake::{AllOf, WakeOptions, run};
+use backup_window::step::wake::{WakeOptions, run};
 use clap::Parser;
 use reachability::{Probe, ProbeSpec};
-use wol::{Destination, MacAddr, UdpWaker, WakeRequest};
+use secrecy::ExposeSecret as _;
+use wol::{Aim, Destination, LanWaker, MacAddr, SecureOn, Waker as _};
 
 use crate::args::{EXIT_CODES, Global, duration};
 use crate::command::Command;
-use crate::failure::Failure;
+use crate::failure::{Failure, failed_to};
 use crate::session::Session;
 use crate::tonight;
 
 /// Wake the backup NAS and wait until it is ready.
 ///
-/// Sends Wake-on-LAN packets, again and again, until a service of the NAS answers or the deadline
-/// passes. It looks first: a NAS that is already up gets no packet, and tonight's nas-shutdown will
-/// leave it up. Without options, everything comes from the configuration; with
-/// --mac, --broadcast and --until, no configuration is needed.
+/// Sends Wake-on-LAN packets, the first at once, again and again, until a service of the NAS answers
+/// or the deadline passes. A NAS that answers from the beginning was already up: it gets no further
+/// packet, and tonight's nas-shutdown will leave it up. Without options, everything comes from the
+/// configuration; with --mac and --until, no configuration is needed.
 #[derive(Debug, Parser)]
 #[command(name = "nas-wake", version, after_help = EXIT_CODES)]
 pub struct NasWake {
@@ -30,14 +33,27 @@ pub struct NasWake {
     #[arg(long)]
     mac: Option<MacAddr>,
 
-    /// Where to send the packets: the broadcast address of the NAS's network, with a port if it is
-    /// not 9. May be given several times.
+    /// The file with the SecureOn password that its network card wants, if it does: 1.2.3.4 or
+    /// 00:22:44:66:88:aa. It is no secret to anybody on the network.
+    #[arg(long, value_name = "PASSWORD_FILE")]
+    secure_on: Option<PathBuf>,
+
+    /// The network interface through which the packets leave. May be given several times. Without
+    /// it: every one that is up and has a broadcast address, and is no tunnel and no bridge to
+    /// containers or virtual machines; -v and --json say which and why.
+    #[arg(long, value_name = "IF")]
+    interface: Vec<String>,
+
+    /// Where to send the packets, with a port if it is not 9: the broadcast address of the NAS's
+    /// network, or ff02::1%IF. May be given several times. Without it: the broadcast address of
+    /// each network of the interfaces.
     #[arg(long, value_name = "ADDR[:PORT]")]
     broadcast: Vec<Destination>,
 
-    /// The network interface through which the packets leave. May be given several times.
-    #[arg(long, value_name = "IF")]
-    interface: Vec<String>,
+    /// Send Ethernet frames (type 0x0842) in place of UDP, or as well if --broadcast is given.
+    /// Needs root or CAP_NET_RAW.
+    #[arg(long)]
+    ethernet: bool,
 
     /// What must answer before the NAS counts as ready.
     #[arg(
@@ -69,23 +85,15 @@ impl Command for NasWake {
     }
 
     async fn run(self, session: Session) -> Result<Exit, Failure> {
-        let says_enough =
-            self.mac.is_some() && !self.broadcast.is_empty() && !self.until.is_empty();
-        let config = if says_enough {
+        let config = if self.mac.is_some() && !self.until.is_empty() {
             session.config_if_any()?
         } else {
             Some(session.config()?)
         };
-        let (options, probe) = self.parts(config.as_ref())?;
+        let (options, probes) = self.parts(config.as_ref())?;
+        refuse_mistakes(&options.aim)?;
         let clock = SystemClock;
-        let record = run(
-            &clock,
-            &UdpWaker,
-            probe.as_ref(),
-            &options,
-            session.cancelled(),
-        )
-        .await;
+        let record = run(&clock, &LanWaker, &probes, &options, session.cancelled()).await;
         if let Some(config) = &config
             && config.window().is_ok()
         {
@@ -102,7 +110,10 @@ impl Command for NasWake {
 
 impl NasWake {
     /// The configuration, overridden by the arguments.
-    fn parts(&self, config: Option<&Config>) -> Result<(WakeOptions, Box<dyn Probe>), Failure> {
+    fn parts(
+        &self,
+        config: Option<&Config>,
+    ) -> Result<(WakeOptions, Vec<Box<dyn Probe>>), Failure> {
         let configured = config
             .filter(|config| config.backup_nas().is_ok() || self.mac.is_none())
             .map(setup::wake)
@@ -110,49 +121,71 @@ impl NasWake {
             .map_err(|error| Failure::usage(&error))?;
         let (mut options, probe) = match (configured, self.mac) {
             (Some((options, probe)), _) => (options, Some(probe)),
-            (None, Some(mac)) => (WakeOptions::new(WakeRequest::new(mac, Vec::new())), None),
+            (None, Some(mac)) => (WakeOptions::new(mac, Aim::default()), None),
             (None, None) => {
                 return Err(Failure::text(
                     Exit::Usage,
-                    "no NAS to wake: expected --mac, --broadcast and --until, or a configuration",
+                    "no NAS to wake: expected --mac and --until, or a configuration",
                 ));
             }
         };
         if let Some(mac) = self.mac {
-            options.request.mac = mac;
+            options.mac = mac;
         }
-        if !self.broadcast.is_empty() {
-            options.request.destinations.clone_from(&self.broadcast);
+        if let Some(file) = &self.secure_on {
+            options.secure_on = Some(read_password(file)?);
         }
         if !self.interface.is_empty() {
-            options.request.destinations = options
-                .request
-                .destinations
-                .iter()
-                .flat_map(|destination| {
-                    self.interface
-                        .iter()
-                        .map(|interface| destination.clone().on_interface(interface.clone()))
-                })
-                .collect();
+            options.aim.interfaces.clone_from(&self.interface);
         }
+        if !self.broadcast.is_empty() {
+            options.aim.broadcasts.clone_from(&self.broadcast);
+        }
+        options.aim.ethernet |= self.ethernet;
         if let Some(deadline) = self.deadline {
             options.deadline = deadline;
         }
         if let Some(every) = self.every {
             options.interval = every;
         }
-        let given = setup::probes(&self.until).map_err(|error| Failure::usage(&error))?;
-        let probe = match (given.is_empty(), probe) {
-            (false, _) => Box::new(AllOf::new(given)),
-            (true, Some(probe)) => probe,
-            (true, None) => {
-                return Err(Failure::text(
+        if self.until.is_empty() {
+            let probe = probe.ok_or_else(|| {
+                Failure::text(
                     Exit::Usage,
                     "nothing says when the NAS is ready: expected --until, or a configuration",
-                ));
-            }
-        };
-        Ok((options, probe))
+                )
+            })?;
+            return Ok((options, vec![probe]));
+        }
+        let probes = setup::probes(&self.until).map_err(|error| Failure::usage(&error))?;
+        Ok((options, probes))
     }
+}
+
+/// Ends a run that can never send a packet before it waits in vain. What may pass by itself, such as
+/// a cable that is not plugged in, is not for here.
+fn refuse_mistakes(aim: &Aim) -> Result<(), Failure> {
+    let Ok(machine) = LanWaker.interfaces() else {
+        return Ok(());
+    };
+    match aim.take(&machine) {
+        Err(error) if error.is_a_mistake() => Err(failed_to(Exit::Usage, &error)),
+        _ => Ok(()),
+    }
+}
+
+fn read_password(file: &Path) -> Result<SecureOn, Failure> {
+    let password = read_secret_file(file).map_err(|problem| {
+        Failure::text(
+            Exit::Usage,
+            format!("--secure-on: {} {problem}", file.display()),
+        )
+    })?;
+    password.expose_secret().parse().map_err(|error| {
+        let why = sentence::failed_to(&error as &wol::SecureOnError);
+        Failure::text(
+            Exit::Usage,
+            format!("--secure-on: {} cannot be used: {why}", file.display()),
+        )
+    })
 }

@@ -22,13 +22,24 @@ fn the_four_notations_mean_the_same() {
 }
 
 #[test]
+fn a_leading_zero_may_be_left_out_as_bsd_does() {
+    for text in ["0:1e:c:5:0:7", "0-1E-C-5-0-7", "00:1e:0c:5:0:07"] {
+        let octets = text.parse::<MacAddr>().unwrap().octets();
+        assert_eq!(octets, [0, 0x1e, 0x0c, 5, 0, 7], "{text}");
+    }
+}
+
+#[test]
 fn what_is_no_address_is_refused() {
     for text in [
         "",
         "d0",
         "d0:94:66:12:34",
         "d0:94:66:12:34:af:01",
-        "d0:94:66:12:34:a",
+        "d0:94:66:12:34:0af",
+        "d0:94:66:12:34:",
+        "d0::66:12:34:af",
+        "+0:94:66:12:34:af",
         "d0:94:66:12:34:af:",
         ":d0:94:66:12:34:af",
         "d0:94-66:12-34:af",
@@ -110,7 +121,14 @@ proptest! {
                 .collect();
             groups.join(separator)
         };
-        for text in [grouped(2, ":"), grouped(2, "-"), grouped(4, "."), hex.clone()] {
+        let short: Vec<String> = octets.iter().map(|octet| format!("{octet:x}")).collect();
+        for text in [
+            grouped(2, ":"),
+            grouped(2, "-"),
+            grouped(4, "."),
+            short.join(":"),
+            hex.clone(),
+        ] {
             prop_assert_eq!(text.parse::<MacAddr>().unwrap().octets(), octets);
         }
     }

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use truenas_client::{
     MockTrueNas, Pool, ReplicationTask, Snapshot, SnapshotName, System, TaskState, Version,
 };
-use wol::{Sent, WakeError, WakeReport, WakeRequest, Waker};
+use wol::{Aim, InterfaceFacts, Sent, WakeError, WakeReport, WakeRequest, Waker};
 
 use super::super::{Homelab, NightOptions, NightReport, run};
 use crate::clock::{Clock, SimulatedClock};
@@ -245,13 +245,11 @@ impl House {
             backup: Some(Box::new(self.truenas(clock, false))),
             shutdown: Box::new(part()),
         };
-        let request = WakeRequest::new(
-            "00:25:90:aa:bb:cc".parse().unwrap(),
-            vec!["192.0.2.255".parse().unwrap()],
-        );
+        let mac = "00:25:90:aa:bb:cc".parse().unwrap();
+        let aim = Aim::at(vec!["192.0.2.255".parse().unwrap()]);
         let options = NightOptions {
             upkeep: None,
-            wake: WakeOptions::new(request),
+            wake: WakeOptions::new(mac, aim),
             stacks: StacksOptions {
                 rules: PlanRules::default(),
                 host_view: HostView::Unknown,
@@ -329,6 +327,12 @@ impl State {
 struct Part(Arc<Mutex<State>>);
 
 impl Waker for Part {
+    fn interfaces(&self) -> Result<Vec<InterfaceFacts>, WakeError> {
+        Ok(vec![
+            InterfaceFacts::card("eno1", 2).with_address([192, 0, 2, 137], 24),
+        ])
+    }
+
     fn wake(&self, request: &WakeRequest) -> Result<WakeReport, WakeError> {
         let mut state = self.0.lock().unwrap();
         state.packets += 1;

@@ -7,6 +7,7 @@ use backup_window::setup::{self, ConfiguredHost};
 use docker_stacks::Engine;
 use serde::Serialize;
 use truenas_client::TrueNas;
+use wol::{Destination, LanWaker, Waker as _};
 
 use crate::failure::Failure;
 use crate::session::Session;
@@ -31,6 +32,7 @@ pub(super) async fn run(session: &Session) -> Result<Exit, Failure> {
         engine(&config).await?,
         mounted(&config)?,
         primary(&config).await?,
+        waking(&config)?,
         backup(&config)?,
     ];
     session.output().write(&checks, || {
@@ -108,6 +110,30 @@ async fn primary(config: &Config) -> Result<Checked, Failure> {
         },
     };
     Ok(checked("primary NAS", found))
+}
+
+/// Where the magic packets would go; none is sent.
+fn waking(config: &Config) -> Result<Checked, Failure> {
+    let aim = &config
+        .backup_nas()
+        .map_err(|error| Failure::usage(&error))?
+        .aim;
+    let targets = match LanWaker.interfaces() {
+        Ok(machine) => aim.take(&machine),
+        Err(_) => aim.take_blindly(),
+    };
+    let found = match targets {
+        Ok(targets) => {
+            let places: Vec<String> = targets
+                .destinations
+                .iter()
+                .map(Destination::to_string)
+                .collect();
+            Ok(format!("packets will go to {}", places.join(", ")))
+        }
+        Err(error) => Err(sentence::failed_to(&error)),
+    };
+    Ok(checked("waking", found))
 }
 
 /// The backup NAS sleeps by day, so only what is needed to speak to it is looked at.

@@ -43,7 +43,7 @@ pub(super) async fn run(session: &Session, args: &RunArgs) -> Result<Exit, Failu
         window_is_open: night.is_open_at(SystemClock.now()),
         wake: format!(
             "send a packet for {} every {:?}, until {} answers, for {:?} at most",
-            options.wake.request.mac,
+            options.wake.mac,
             options.wake.interval,
             homelab.ready.target(),
             options.wake.deadline
