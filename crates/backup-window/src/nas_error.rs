@@ -32,5 +32,9 @@ pub(crate) fn may_pass(error: &TrueNasError) -> bool {
 
 /// Whether what was asked for was certainly not done: it never got to the one who would do it.
 pub(crate) fn never_arrived(error: &TrueNasError) -> bool {
-    error.is_retryable() && !matches!(error, TrueNasError::Broken { .. })
+    error.is_retryable()
+        && !matches!(
+            error,
+            TrueNasError::Broken { .. } | TrueNasError::Closed { .. }
+        )
 }

@@ -213,8 +213,7 @@ impl NasStatus {
         let missing = wanted
             .iter()
             .filter(|name| !replications.iter().any(|task| task.name == **name));
-        let mut statuses: Vec<ReplicationStatus> =
-            missing.map(|name| now.missing(name)).collect();
+        let mut statuses: Vec<ReplicationStatus> = missing.map(|name| now.missing(name)).collect();
         statuses.extend(replications.iter().map(|task| {
             let is_wanted = wanted.contains(&task.name);
             now.replication(task, &snapshot_tasks, is_wanted)
@@ -307,9 +306,9 @@ impl Now<'_> {
             _ => true,
         };
         let last = task.last_snapshot.as_ref();
-        let taken = last.zip(self.time_zone).and_then(|(last, zone)| {
-            Some(task.time_of(&last.name, zone)?.earliest)
-        });
+        let taken = last
+            .zip(self.time_zone)
+            .and_then(|(last, zone)| Some(task.time_of(&last.name, zone)?.earliest));
         ReplicationStatus {
             name: task.name.clone(),
             last_run: ended_at(&task.state),
@@ -331,9 +330,9 @@ impl Now<'_> {
             .time_zone
             .and_then(|zone| due::last_due(&task.schedule, self.datetime, zone));
         let last = task.last_snapshot.as_ref();
-        let taken = last.zip(self.time_zone).and_then(|(last, zone)| {
-            Some(task.naming_schema.time_of(&last.name, zone)?.earliest)
-        });
+        let taken = last
+            .zip(self.time_zone)
+            .and_then(|(last, zone)| Some(task.naming_schema.time_of(&last.name, zone)?.earliest));
         let verdict = judge_snapshots(task, expected_since, taken);
         let needs_attention = matches!(
             verdict,

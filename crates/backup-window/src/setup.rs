@@ -10,9 +10,8 @@ use std::time::Duration;
 use reachability::{BuildError, DownOptions, Probe};
 use remote_shutdown::{Deadlines, HostKeyPolicy, KeyFile, RemoteShutdown, SshShutdown, SshTarget};
 use thiserror::Error;
-// Until the client finds out by itself what a NAS speaks.
-use truenas_client::RestClient as NasClient;
-use truenas_client::{NasOptions, TrueNasError, Trust};
+
+use truenas_client::{NasClient, NasOptions, TrueNasError, Trust};
 use wol::WakeRequest;
 
 pub use docker_host::{
@@ -137,9 +136,7 @@ pub fn shutdown(config: &Config) -> Result<Box<dyn RemoteShutdown>, SetupError> 
     }
     let host_key = match &settings.host_key {
         HostKeySettings::Sha256(fingerprint) => HostKeyPolicy::Sha256(*fingerprint),
-        HostKeySettings::KnownHosts(file) => {
-            HostKeyPolicy::KnownHosts(config.readable_path(file)?)
-        }
+        HostKeySettings::KnownHosts(file) => HostKeyPolicy::KnownHosts(config.readable_path(file)?),
     };
     let target =
         SshTarget::new(nas.address.clone(), settings.user.clone()).with_port(settings.port);

@@ -229,6 +229,68 @@ fn a_secret_is_read_without_its_newline_and_never_shown() {
     assert!(!format!("{config:?} {secret:?}").contains("hunter2"));
 }
 
+#[test]
+fn a_secret_may_be_a_credential_of_the_service() {
+    let text = HOMELAB.replace("/etc/backup-window/repository.password", "credential:password");
+    let config = load(&text).unwrap();
+    let file = &config.repository().unwrap().password_file;
+    let folder = tempfile::tempdir().unwrap();
+    let here = || {
+        config
+            .clone()
+            .with_credentials(Some(folder.path().to_owned()))
+    };
+    let complaint = |config: &Config| {
+        let text = config.read_secret(file).unwrap_err().to_string();
+        text.replace(folder.path().to_str().unwrap(), "FOLDER")
+    };
+    insta::assert_snapshot!(complaint(&config), @"homelab.toml:12: password_file: credential:password is a credential, and there are none here ($CREDENTIALS_DIRECTORY is not set); expected to be started by systemd with a line LoadCredential=NAME:FILE in the unit: run the service, or name a file");
+    insta::assert_snapshot!(complaint(&here()), @"homelab.toml:12: password_file: credential:password does not exist; expected a file there: create it, or correct the path");
+
+    let path = folder.path().join("password");
+    fs::write(&path, "hunter2\n").unwrap();
+    // As systemd does it for a service with a user of its own.
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o440)).unwrap();
+    assert_eq!(here().read_secret(file).unwrap().expose_secret(), "hunter2");
+    assert_eq!(here().secret_path(file).unwrap(), path);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+    assert!(complaint(&here()).contains("others can read it"));
+
+    for name in ["", ".", "..", "../shadow", "a/b"] {
+        let written = format!("credential:{name}");
+        let complaint = complaint_about_file(&written);
+        assert!(complaint.contains("is no credential: expected credential:NAME"), "{complaint}");
+    }
+}
+
+fn complaint_about_file(file: &str) -> String {
+    complaint("/etc/backup-window/repository.password", file)
+}
+
+#[test]
+fn how_the_replication_is_waited_for_is_read_and_has_defaults() {
+    let replication = |keys: &str| {
+        let key = "replication_tasks = [\"docker_backup to the backup NAS\"]";
+        let config = load(&HOMELAB.replace(key, &format!("{key}\n{keys}"))).unwrap();
+        let user = config.primary_nas().unwrap().api.user.clone();
+        (crate::setup::replication(&config).unwrap(), user)
+    };
+    let (usual, user) = replication("");
+    assert_eq!(usual.tasks, ["docker_backup to the backup NAS"]);
+    assert_eq!(usual.stalled_after, std::time::Duration::from_mins(10));
+    assert!(!usual.trigger);
+    assert_eq!(user, None);
+    let (other, user) = replication("user = \"backup\"\ntrigger = true\nstalled_after = \"1h\"");
+    assert_eq!(other.stalled_after, std::time::Duration::from_hours(1));
+    assert!(other.trigger);
+    assert_eq!(user.as_deref(), Some("backup"));
+
+    let address = "address = \"192.0.2.11\"";
+    let with = |key: &str| complaint(address, &format!("{address}\n{key}"));
+    insta::assert_snapshot!(with("user = \" \""), @"");
+    insta::assert_snapshot!(with("user = \"backup\""), @"");
+}
+
 /// The complaint about a configuration of nothing but these lines.
 #[track_caller]
 fn complaint_about(text: &str) -> String {
@@ -245,7 +307,8 @@ fn the_ways_to_an_engine_are_read_with_what_each_needs() {
     let by_ssh = docker(
         "[docker]\nhost = \"ssh://me@pi\"\n[docker.ssh]\nkey_file = \"/k\"\nknown_hosts = \"/h\"\n",
     );
-    assert_eq!(by_ssh.ssh.key_file.unwrap().path(), Path::new("/k"));
+    let key_file = by_ssh.ssh.key_file.unwrap();
+    assert_eq!(key_file.locate(None).unwrap(), Path::new("/k"));
 
     insta::assert_snapshot!(complaint_about("[docker]\nhost = \"npipe:////./pipe/docker\"\n"), @"homelab.toml:2: host: use the engine at 'npipe:////./pipe/docker': npipe:// is not supported, expected unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST");
     insta::assert_snapshot!(complaint_about("[docker]\nhost = \"tcp://:2375\"\n"), @"homelab.toml:2: host: read 'tcp://:2375' as the address of an engine: expected a host name or an address, an IPv6 address in brackets");

@@ -156,9 +156,9 @@ impl Search<'_, '_> {
                 ));
             }
             // What a later version of the client finds is no proof for this one.
-            other => self
-                .missing
-                .push(format!("what was found of {dataset} is not known here: {other:?}")),
+            other => self.missing.push(format!(
+                "what was found of {dataset} is not known here: {other:?}"
+            )),
         }
     }
 

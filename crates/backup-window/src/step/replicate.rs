@@ -218,7 +218,9 @@ impl<'a> Waiting<'a> {
         }
         if let Some(trigger) = &mut self.trigger {
             let time_zone = about.time_zone.as_ref();
-            let turn = trigger.turn(self.primary, &judged, since, time_zone).await?;
+            let turn = trigger
+                .turn(self.primary, &judged, since, time_zone)
+                .await?;
             self.watch.attentive = trigger.is_pending();
             match turn {
                 Turn::Wait => self.watch.hurry(),

@@ -99,7 +99,10 @@ impl<W: Write + Debug + Send> TaskProgress for LongRun<W> {
     fn is_at(&self, progress: &Progress) {
         let now = Instant::now();
         {
-            let mut next_line = self.next_line.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut next_line = self
+                .next_line
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             if now < *next_line {
                 return;
             }
@@ -178,7 +181,10 @@ mod tests {
         let bar = bars.begin("docker");
         bar.is_at(&progress());
         let shown = terminal.contents();
-        assert!(shown.starts_with("docker: replicating [#########"), "{shown}");
+        assert!(
+            shown.starts_with("docker: replicating [#########"),
+            "{shown}"
+        );
         assert!(
             shown.ends_with(
                 "] 1 of 4 snapshots, 1.0 GiB of 2.0 GiB of tank/docker@auto-2026-11-23_03-15"

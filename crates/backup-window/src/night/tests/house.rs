@@ -300,7 +300,11 @@ impl House {
         nas.expect_snapshots().returning(move |query| {
             let created = night().start + SNAPSHOT_AT;
             let is_there = is_primary || state.lock().unwrap().arrives;
-            let dataset = if is_primary { "tank/docker" } else { "dozer/docker" };
+            let dataset = if is_primary {
+                "tank/docker"
+            } else {
+                "dozer/docker"
+            };
             let snapshot = Snapshot {
                 dataset: dataset.to_owned(),
                 name: "auto-1".to_owned(),

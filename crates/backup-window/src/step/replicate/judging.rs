@@ -41,8 +41,10 @@ impl Judged {
         let name = &self.name;
         match &self.verdict {
             Verdict::Missing => {
-                let names: Vec<String> =
-                    all.iter().map(|task| format!("\"{}\"", task.name)).collect();
+                let names: Vec<String> = all
+                    .iter()
+                    .map(|task| format!("\"{}\"", task.name))
+                    .collect();
                 let has = if names.is_empty() {
                     "none".to_owned()
                 } else {
@@ -60,9 +62,7 @@ impl Judged {
             Verdict::Held { why } => Some(format!(
                 "replication \"{name}\" is on hold; TrueNAS says why: {why}"
             )),
-            Verdict::Failed { error } => {
-                Some(format!("replication \"{name}\" failed: {error}"))
-            }
+            Verdict::Failed { error } => Some(format!("replication \"{name}\" failed: {error}")),
             _ => None,
         }
     }

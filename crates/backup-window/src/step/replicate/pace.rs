@@ -41,10 +41,13 @@ impl Pace {
 /// snapshot. That a transfer got on is no news.
 pub(super) fn has_news(before: &[ReplicationTask], now: &[ReplicationTask]) -> bool {
     let news = |task: &ReplicationTask| {
-        before.iter().find(|old| old.id == task.id).is_none_or(|old| {
-            std::mem::discriminant(&old.state) != std::mem::discriminant(&task.state)
-                || old.last_snapshot != task.last_snapshot
-        })
+        before
+            .iter()
+            .find(|old| old.id == task.id)
+            .is_none_or(|old| {
+                std::mem::discriminant(&old.state) != std::mem::discriminant(&task.state)
+                    || old.last_snapshot != task.last_snapshot
+            })
     };
     before.len() != now.len() || now.iter().any(news)
 }

@@ -146,7 +146,9 @@ impl Trigger {
             match nas.run_snapshot_task(task.id).await {
                 // It may have arrived: what comes of it will be seen.
                 Err(error) if nas_error::may_pass(&error) && !nas_error::never_arrived(&error) => {
-                    tracing::warn!("whether the snapshot task of {dataset} was run is not known: {error}");
+                    tracing::warn!(
+                        "whether the snapshot task of {dataset} was run is not known: {error}"
+                    );
                 }
                 told => told?,
             }
@@ -185,7 +187,9 @@ impl Trigger {
             let name = &judged.name;
             match job {
                 None => {
-                    tracing::info!("the NAS has forgotten the run of \"{name}\", whose state tells the rest");
+                    tracing::info!(
+                        "the NAS has forgotten the run of \"{name}\", whose state tells the rest"
+                    );
                     self.jobs.remove(name);
                 }
                 Some(job) if job.state == JobState::Success => {
@@ -314,7 +318,10 @@ mod tests {
                 failed("[EFAULT] Task is on hold: Pool tank is offline."),
                 "Pool tank is offline.",
             ),
-            (failed("[EFAULT] no route to host"), "failed: [EFAULT] no route to host"),
+            (
+                failed("[EFAULT] no route to host"),
+                "failed: [EFAULT] no route to host",
+            ),
             (ended(JobState::Failed, None), "failed: no reason given"),
             (ended(JobState::Aborted, None), "ended by somebody"),
         ] {

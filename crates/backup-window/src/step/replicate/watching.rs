@@ -5,7 +5,9 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
-use truenas_client::{ReplicationChanges, ReplicationTask, System, TrueNas, TrueNasError};
+use truenas_client::{
+    ReplicationChange, ReplicationChanges, ReplicationTask, System, TrueNas, TrueNasError,
+};
 
 use super::pace::{self, Pace};
 use crate::clock::Clock;
@@ -155,27 +157,20 @@ impl<'a> Watch<'a> {
             }
             heard = next(&mut self.changes) => heard,
         };
-        match heard {
-            Some(Ok(task)) => match self.tasks.iter_mut().find(|known| known.id == task.id) {
-                Some(known) => *known = task,
-                None => self.tasks.push(task),
-            },
-            Some(Err(error)) => {
-                tracing::debug!("a change could not be read, so the tasks are asked for: {error}");
-                self.look_again();
-            }
-            None => {
-                tracing::debug!("the NAS tells no changes any more");
-                self.is_lost();
-            }
+        let Some(change) = heard else {
+            tracing::debug!("the NAS tells no changes any more");
+            self.is_lost();
+            return;
+        };
+        let known = self.tasks.iter_mut().find(|known| known.id == change.id);
+        if !known.is_some_and(|known| change.apply_to(known)) {
+            self.look_again();
         }
     }
 }
 
 /// The next change; never, where none are told.
-async fn next(
-    changes: &mut Option<ReplicationChanges>,
-) -> Option<Result<ReplicationTask, TrueNasError>> {
+async fn next(changes: &mut Option<ReplicationChanges>) -> Option<ReplicationChange> {
     match changes {
         Some(changes) => changes.next().await,
         None => std::future::pending().await,

@@ -55,16 +55,15 @@ pub(super) async fn run(session: &Session) -> Result<Exit, Failure> {
     let mut nas = vec![primary];
     nas.extend(backup);
     let document = Document::new(nas);
-    session.output().write(&document, || show::render(&document))?;
+    session
+        .output()
+        .write(&document, || show::render(&document))?;
     Ok(document.exit)
 }
 
 impl Document {
     fn new(nas: Vec<Shown>) -> Self {
-        let exit = nas
-            .iter()
-            .map(|nas| nas.exit)
-            .fold(Exit::Done, Exit::worse);
+        let exit = nas.iter().map(|nas| nas.exit).fold(Exit::Done, Exit::worse);
         Self {
             exit,
             code: exit.code(),

@@ -114,7 +114,10 @@ fn age(seconds: Option<i64>) -> String {
 
 /// Why replications are judged so, where somebody should look.
 fn reasons(status: &NasStatus) -> impl Iterator<Item = String> {
-    let troubled = status.replications.iter().filter(|task| task.needs_attention);
+    let troubled = status
+        .replications
+        .iter()
+        .filter(|task| task.needs_attention);
     troubled
         .filter(|task| !task.reasons.is_empty())
         .map(|task| format!("! \"{}\": {}", task.name, task.reasons.join("; ")))
