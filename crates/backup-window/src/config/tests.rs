@@ -231,7 +231,10 @@ fn a_secret_is_read_without_its_newline_and_never_shown() {
 
 #[test]
 fn a_secret_may_be_a_credential_of_the_service() {
-    let text = HOMELAB.replace("/etc/backup-window/repository.password", "credential:password");
+    let text = HOMELAB.replace(
+        "/etc/backup-window/repository.password",
+        "credential:password",
+    );
     let config = load(&text).unwrap();
     let file = &config.repository().unwrap().password_file;
     let folder = tempfile::tempdir().unwrap();
@@ -259,7 +262,10 @@ fn a_secret_may_be_a_credential_of_the_service() {
     for name in ["", ".", "..", "../shadow", "a/b"] {
         let written = format!("credential:{name}");
         let complaint = complaint_about_file(&written);
-        assert!(complaint.contains("is no credential: expected credential:NAME"), "{complaint}");
+        assert!(
+            complaint.contains("is no credential: expected credential:NAME"),
+            "{complaint}"
+        );
     }
 }
 
@@ -287,8 +293,8 @@ fn how_the_replication_is_waited_for_is_read_and_has_defaults() {
 
     let address = "address = \"192.0.2.11\"";
     let with = |key: &str| complaint(address, &format!("{address}\n{key}"));
-    insta::assert_snapshot!(with("user = \" \""), @"");
-    insta::assert_snapshot!(with("user = \"backup\""), @"");
+    insta::assert_snapshot!(with("user = \" \""), @"homelab.toml:21: user: it is empty: expected the name of the user that the API key belongs to, as TrueNAS shows it beside the key; or no such line for a key without a user");
+    insta::assert_snapshot!(with("user = \"backup\""), @"homelab.toml:19: user is given without url and api_key_file: it is the user of the API key; the one that switches the NAS off is in [backup_nas.shutdown]");
 }
 
 /// The complaint about a configuration of nothing but these lines.

@@ -71,7 +71,10 @@ fn a_night_that_went_well_is_fresh_in_the_morning() {
     let status = NasStatus::of(answers(), &wanted());
     assert!(!status.needs_attention, "{status:?}");
     let task = &status.replications[0];
-    assert_eq!(task.verdict.to_string(), "fresh: tank/docker@auto-2026-11-23_03-15 has been sent");
+    assert_eq!(
+        task.verdict.to_string(),
+        "fresh: tank/docker@auto-2026-11-23_03-15 has been sent"
+    );
     assert_eq!(task.age_seconds, Some(5 * 3600 + 45 * 60));
     assert_eq!(task.last_run, Some(time("2026-11-23T02:20:00Z")));
     assert_eq!(task.next_run, Some(time("2026-11-24T02:15:00Z")));
@@ -213,7 +216,11 @@ fn alerts_that_need_attention_come_first_and_the_worst_of_them_before_all() {
         Alert::new(AlertLevel::Critical, "D", "critical"),
     ]);
     let status = NasStatus::of(answers, &[]);
-    let texts: Vec<&str> = status.alerts.iter().map(|alert| alert.text.as_str()).collect();
+    let texts: Vec<&str> = status
+        .alerts
+        .iter()
+        .map(|alert| alert.text.as_str())
+        .collect();
     assert_eq!(texts, ["critical", "warning", "dismissed", "info"]);
     assert!(status.needs_attention);
 }
@@ -231,7 +238,10 @@ fn what_is_not_known_needs_attention() {
     let mut pool = Pool::new("tank");
     assert!(!pool_needs_attention(&pool));
     pool.warning = true;
-    assert!(pool_needs_attention(&pool), "healthy, and yet with a warning");
+    assert!(
+        pool_needs_attention(&pool),
+        "healthy, and yet with a warning"
+    );
 }
 
 #[tokio::test]

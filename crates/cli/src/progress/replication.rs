@@ -182,7 +182,7 @@ mod tests {
         bar.is_at(&progress());
         let shown = terminal.contents();
         assert!(
-            shown.starts_with("docker: replicating [#########"),
+            shown.starts_with("docker: replicating [█████████░"),
             "{shown}"
         );
         assert!(

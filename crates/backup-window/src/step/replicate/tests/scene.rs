@@ -87,7 +87,9 @@ pub(super) struct Scene {
 
 impl Scene {
     /// A NAS whose task is changed by `told` to what it is so long after the start.
-    pub(super) fn new(told: impl Fn(&mut ReplicationTask, Duration) + Send + Sync + 'static) -> Self {
+    pub(super) fn new(
+        told: impl Fn(&mut ReplicationTask, Duration) + Send + Sync + 'static,
+    ) -> Self {
         Self {
             clock: SimulatedClock::starting_at(start()),
             begun: Instant::now(),
@@ -225,12 +227,12 @@ impl Scene {
         let gate = self.gate();
         let changes = Arc::clone(&self.changes);
         nas.expect_replication_changes().returning(move || {
-            let tells = changes.lock().unwrap().pop_front();
+            let mut changes = changes.lock().unwrap();
             // Where nothing is told, nothing is asked either.
-            if tells.is_some() {
+            if !changes.is_empty() {
                 gate("replication_changes")?;
             }
-            Ok(tells)
+            Ok(changes.pop_front())
         });
         let (gate, clock, boot_id) = (self.gate(), self.clock, self.boot_id);
         nas.expect_system().returning(move || {
@@ -253,8 +255,8 @@ impl Scene {
             let after = gate(&format!("snapshots {dataset}@{name}"))?;
             let taken = snapshot_told.lock().unwrap();
             // It takes half a minute to be there.
-            let is_there = !is_triggered
-                || taken.is_some_and(|told| after >= told + Duration::from_secs(30));
+            let is_there =
+                !is_triggered || taken.is_some_and(|told| after >= told + Duration::from_secs(30));
             let mut found = snapshots.clone();
             found.retain(|snapshot| is_there && query.matches(snapshot));
             Ok(found)

@@ -22,15 +22,16 @@ fn on_demand() -> Scene {
 }
 
 /// A task that shows yesterday's end, and what `told` makes of it since it was told to run.
-fn follows(
-    told: impl Fn(&mut ReplicationTask, Option<Duration>) + Send + Sync + 'static,
-) -> Scene {
+fn follows(told: impl Fn(&mut ReplicationTask, Option<Duration>) + Send + Sync + 'static) -> Scene {
     let replication_told = Arc::<Mutex<Option<Duration>>>::default();
     let when = Arc::clone(&replication_told);
     let mut scene = Scene::new(move |task, after| {
         task.state = yesterdays();
         task.last_snapshot = Some("tank/docker@auto-2026-11-22_02-15".parse().unwrap());
-        told(task, when.lock().unwrap().map(|told| after.saturating_sub(told)));
+        told(
+            task,
+            when.lock().unwrap().map(|told| after.saturating_sub(told)),
+        );
     });
     scene.replication_told = replication_told;
     scene.trigger = true;
@@ -67,7 +68,10 @@ async fn the_snapshot_is_taken_first_and_then_sent() {
     assert_eq!(scene.times_of("run_snapshot_task").len(), 1);
     assert_eq!(scene.times_of("run_replication_task").len(), 1);
     let sent = scene.times_of("run_replication_task")[0];
-    assert!(sent >= Duration::from_secs(30), "the snapshot was there: {sent:?}");
+    assert!(
+        sent >= Duration::from_secs(30),
+        "the snapshot was there: {sent:?}"
+    );
     assert!(record.took() < SignedDuration::from_mins(5));
 }
 
@@ -132,7 +136,10 @@ async fn a_run_that_is_refused_ends_the_waiting_with_the_reason() {
         let mut scene = follows(|_, _| {});
         scene.job = job;
         let record = scene.run(60).await;
-        assert_eq!((record.end, record.summary.as_str()), (StepEnd::Failed, says));
+        assert_eq!(
+            (record.end, record.summary.as_str()),
+            (StepEnd::Failed, says)
+        );
     }
 }
 
@@ -199,7 +206,11 @@ async fn what_did_not_arrive_is_asked_for_again() {
     let record = scene.run(10).await;
     assert_eq!(record.end, StepEnd::DeadlinePassed);
     assert!(scene.times_of("run_snapshot_task").len() > 1);
-    assert!(record.summary.ends_with("failed to connect to https://nas: connection refused"));
+    assert!(
+        record
+            .summary
+            .ends_with("failed to connect to https://nas: connection refused")
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -247,7 +258,10 @@ async fn a_snapshot_that_cannot_be_taken_is_told_with_the_reason() {
         scene.snapshots.clear();
         scene.snapshot_task = change;
         let record = scene.run(60).await;
-        assert_eq!((record.end, record.summary.as_str()), (StepEnd::Failed, says));
+        assert_eq!(
+            (record.end, record.summary.as_str()),
+            (StepEnd::Failed, says)
+        );
         assert_eq!(scene.times_of("run_replication_task"), []);
     }
 }
@@ -269,7 +283,9 @@ async fn a_run_that_ends_well_without_the_snapshot_is_not_waited_past() {
     let record = scene.run(60).await;
     assert_eq!(record.end, StepEnd::Failed);
     assert!(
-        record.summary.contains("ended well, but sent no snapshot that is new enough"),
+        record
+            .summary
+            .contains("ended well, but sent no snapshot that is new enough"),
         "{}",
         record.summary
     );
@@ -298,5 +314,8 @@ async fn a_failure_from_before_the_trigger_is_forgiven_and_one_after_it_is_not()
     });
     let record = scene.run(60).await;
     assert_eq!(record.end, StepEnd::Failed);
-    assert_eq!(record.summary, "replication \"docker\" failed: no route to host");
+    assert_eq!(
+        record.summary,
+        "replication \"docker\" failed: no route to host"
+    );
 }

@@ -42,11 +42,18 @@ fn primary() -> Shown {
     let status = NasStatus::of(
         NasAnswers {
             system,
-            replications: vec![task(1, "docker to backup", finished), task(2, "media", failed)],
+            replications: vec![
+                task(1, "docker to backup", finished),
+                task(2, "media", failed),
+            ],
             snapshot_tasks: vec![snapshots],
             alerts: Ok(vec![
                 Alert::new(AlertLevel::Info, "ReplicationSuccess", "Replication done."),
-                Alert::new(AlertLevel::Critical, "ReplicationFailed", "Replication \"media\"\nfailed."),
+                Alert::new(
+                    AlertLevel::Critical,
+                    "ReplicationFailed",
+                    "Replication \"media\"\nfailed.",
+                ),
             ]),
             pools: Ok(vec![pool]),
         },
@@ -88,6 +95,9 @@ fn the_exit_code_is_that_of_the_worst() {
     let mut down = asleep();
     (down.nas, down.exit) = ("primary", Exit::Failed);
     assert_eq!(Document::new(vec![asleep()]).exit, Exit::Done);
-    assert_eq!(Document::new(vec![primary(), asleep()]).exit, Exit::Attention);
+    assert_eq!(
+        Document::new(vec![primary(), asleep()]).exit,
+        Exit::Attention
+    );
     assert_eq!(Document::new(vec![primary(), down]).exit, Exit::Failed);
 }
