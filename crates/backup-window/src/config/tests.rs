@@ -58,6 +58,37 @@ fn a_complete_configuration_is_read() {
 }
 
 #[test]
+fn the_readme_shows_the_example() {
+    let example = include_str!("../../../../examples/homelab.toml");
+    let bare = |text: &str| -> Vec<String> {
+        let lines = text.lines().map(str::trim);
+        lines
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+            .map(str::to_owned)
+            .collect()
+    };
+    let readme = include_str!("../../../../README.md");
+    let blocks = readme.split("```toml\n").skip(1);
+    let shown = blocks
+        .filter_map(|block| block.split_once("```"))
+        .map(|(block, _)| bare(block))
+        .max_by_key(Vec::len);
+    assert_eq!(shown.unwrap(), bare(example));
+    load(example).unwrap();
+    // What stands there for those who want it is right as well.
+    for line in [
+        "trigger = true",
+        "stalled_after = \"10m\"",
+        "poll_interval = \"10s\"",
+        "user = \"backup\"     # for TrueNAS 25.04 and later",
+    ] {
+        let commented = format!("# {line}");
+        assert!(example.contains(&commented), "{line}");
+        load(&example.replace(&commented, line)).unwrap();
+    }
+}
+
+#[test]
 fn every_complaint_names_the_line_and_what_was_expected() {
     insta::assert_snapshot!(complaint("end = ", "finish = "), @"homelab.toml:6: unknown field `finish`, expected one of `start`, `end`, `time_zone`; correct the key or remove the line");
     insta::assert_snapshot!(complaint("00:25:90:aa:bb:cc", "00:25:90:aa:bb"), @r#"homelab.toml:21: mac: cannot use "00:25:90:aa:bb" as a MAC address: expected six pairs of hexadecimal digits, such as d0:94:66:12:34:56, D0-94-66-12-34-56, d094.6612.3456 or d09466123456"#);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use backup_window::nas_status::{NasStatus, ReplicationStatus, SnapshotTaskStatus};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use truenas_client::{Alert, Pool, ScanFunction, ScanState, SnapshotName, Transport};
+use truenas_client::{Alert, Pool, ScanFunction, ScanState, SnapshotName, Transport, Verdict};
 
 use super::{Document, Shown};
 use crate::table::table;
@@ -28,8 +28,11 @@ fn of_nas(shown: &Shown) -> String {
         _ => "",
     };
     let mut text = format!(
-        "{nas} NAS {url}: {} ({}{transport})\n",
-        status.hostname, status.version
+        "{nas} NAS {url}: {} ({}{transport}), {} by its clock in {}\n",
+        status.hostname,
+        status.version,
+        time(Some(status.datetime), &time_zone),
+        status.time_zone
     );
     let heading = [
         "",
@@ -65,7 +68,11 @@ fn replication(task: &ReplicationStatus, time_zone: &TimeZone) -> [String; 7] {
         name(task.last_snapshot.as_ref()),
         age(task.age_seconds),
         time(task.next_run, time_zone),
-        task.verdict.to_string(),
+        match &task.verdict {
+            // Which snapshot it is stands beside it.
+            Verdict::Fresh { .. } => "fresh".to_owned(),
+            verdict => verdict.to_string(),
+        },
     ]
 }
 
