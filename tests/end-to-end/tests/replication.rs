@@ -435,3 +435,23 @@ fn a_key_may_be_a_credential_of_the_service() {
     assert_eq!(json["nas"][0]["transport"], "json_rpc");
     assert_eq!(json["nas"][0]["status"]["hostname"], "primary");
 }
+
+#[test]
+fn the_example_prints_the_verdicts_of_a_nas() {
+    each_version(|house, version| {
+        house.control().run_snapshot_task(SNAPSHOT_TASK);
+        until("it has arrived", || {
+            let backup = house.backup.as_ref().unwrap().control();
+            !backup.snapshots("dozer/docker").is_empty()
+        });
+        let output = Command::new(binary_path("examples/nas_verdicts"))
+            .arg(house.primary().url().to_string())
+            .arg(house.primary().certificate_sha256())
+            .arg("backup")
+            .env("NAS_KEY", house.primary().api_key())
+            .output()
+            .unwrap();
+        let task = format!("{TASK}: ");
+        Ended::of(&output).expect(0, &[version.as_str(), &task]);
+    });
+}
