@@ -261,18 +261,9 @@ impl<'a> Waiting<'a> {
         recorder: &mut Recorder<'_>,
         judged: &[Judged],
     ) -> Result<(), TrueNasError> {
-        let is_as_before = |judged: &&Judged| {
-            matches!(
-                judged.verdict,
-                Verdict::Stale { .. } | Verdict::Unknown { .. }
-            ) && matches!(
-                judged.state(),
-                Some(TaskState::Pending | TaskState::Finished { .. } | TaskState::Error { .. })
-            )
-        };
         let cut_off = judged
             .iter()
-            .filter(is_as_before)
+            .filter(|judged| judged.shows_no_result())
             .find(|judged| self.active.contains(&judged.name));
         if let Some(cut_off) = cut_off {
             let before = self.boot.take().or_else(|| self.watch.about().cloned());

@@ -35,6 +35,18 @@ impl Judged {
         self.task.as_ref().map(|task| &task.state)
     }
 
+    /// Whether it shows what it may have shown before it ran tonight: a former end, or none.
+    pub(super) fn shows_no_result(&self) -> bool {
+        match (&self.verdict, self.state()) {
+            (Verdict::Stale { .. }, _) | (Verdict::Unknown { .. }, Some(TaskState::Pending)) => true,
+            // Before its first end, a task of TrueNAS 26 has no word for its state.
+            (Verdict::Unknown { .. }, Some(TaskState::Unknown { raw })) => {
+                raw.starts_with('{') && !raw.contains("\"state\"")
+            }
+            _ => false,
+        }
+    }
+
     /// Why no waiting helps any more, if none does. An error from before tonight's backup is no
     /// verdict on it: the task may still run.
     pub(super) fn hopeless(&self, nas: &str, all: &[ReplicationTask]) -> Option<String> {
@@ -103,4 +115,41 @@ pub(super) fn arrived(
         StepEnd::Done,
         format!("{tasks} brought tonight's backup over"),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_there_before_is_no_result() {
+        let shows = |verdict, state| {
+            let mut task = ReplicationTask::new(1, "a", "tank/a", "dozer/a");
+            task.state = state;
+            let judged = Judged {
+                name: "a".to_owned(),
+                verdict,
+                task: Some(task),
+            };
+            judged.shows_no_result()
+        };
+        let unknown = || Verdict::Unknown {
+            why: "?".to_owned(),
+        };
+        let raw = |raw: &str| TaskState::Unknown {
+            raw: raw.to_owned(),
+        };
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        let finished = || TaskState::Finished {
+            at,
+            warnings: Vec::new(),
+        };
+        assert!(shows(Verdict::Stale { since: at }, finished()));
+        assert!(shows(unknown(), TaskState::Pending));
+        assert!(shows(unknown(), raw(r#"{"job":null,"last_snapshot":"tank/a@b"}"#)));
+        assert!(!shows(unknown(), raw(r#"{"state":"PONDERING"}"#)));
+        assert!(!shows(unknown(), raw("null")));
+        assert!(!shows(unknown(), finished()), "it ended tonight");
+        assert!(!shows(Verdict::NothingSent, finished()));
+    }
 }
