@@ -3,9 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails must fail its test")]
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use end_to_end::binary_path;
@@ -110,7 +113,10 @@ impl House {
     /// Replaces a text in the configuration.
     fn edit_config(&self, from: &str, to: &str) {
         let text = fs::read_to_string(self.config()).unwrap();
-        assert!(text.contains(from), "{from} is not in the configuration:\n{text}");
+        assert!(
+            text.contains(from),
+            "{from} is not in the configuration:\n{text}"
+        );
         fs::write(self.config(), text.replacen(from, to, 1)).unwrap();
     }
 
@@ -133,36 +139,69 @@ impl House {
 
     /// Begins to wait for a snapshot of the last minute, and comes back when the NAS was asked.
     fn begin_to_wait(&self, more: &[&str]) -> Waiting {
-        let since = (Timestamp::from(self.control().now()) - SignedDuration::from_mins(1)).to_string();
+        let since =
+            (Timestamp::from(self.control().now()) - SignedDuration::from_mins(1)).to_string();
         let mut arguments = vec!["wait", "--since", &since];
         arguments.extend(more);
-        let child = self.command(&arguments).spawn().unwrap();
+        let mut child = self.command(&arguments).spawn().unwrap();
+        let (lines, said) = (
+            BufReader::new(child.stderr.take().unwrap()),
+            Arc::<Mutex<String>>::default(),
+        );
+        let hears = Arc::clone(&said);
+        let listener = std::thread::spawn(move || {
+            for line in lines.lines().map_while(Result::ok) {
+                hears.lock().unwrap().push_str(&format!("{line}\n"));
+            }
+        });
         let asked = |control: &Control| {
             let requests = control.requests();
-            let rest = requests.iter().any(|seen| seen.path.ends_with("/replication"));
+            let rest = requests
+                .iter()
+                .any(|seen| seen.path.ends_with("/replication"));
             let calls = control.calls();
             rest || calls.iter().any(|seen| seen.method == "replication.query")
         };
         until("the NAS is asked", || asked(&self.control()));
-        Waiting(child)
+        Waiting {
+            child,
+            said,
+            listener,
+        }
     }
 
     /// How often the replication tasks were asked for.
     fn questions(&self) -> usize {
         let control = self.control();
         let rest = control.requests().into_iter();
-        let rest = rest.filter(|seen| seen.path.ends_with("/replication")).count();
+        let rest = rest
+            .filter(|seen| seen.path.ends_with("/replication"))
+            .count();
         let calls = control.calls().into_iter();
-        rest + calls.filter(|seen| seen.method == "replication.query").count()
+        rest + calls
+            .filter(|seen| seen.method == "replication.query")
+            .count()
     }
 }
 
-/// A command that runs.
-struct Waiting(Child);
+/// A command that runs, and what it has said on standard error.
+struct Waiting {
+    child: Child,
+    said: Arc<Mutex<String>>,
+    listener: JoinHandle<()>,
+}
 
 impl Waiting {
+    #[track_caller]
+    fn until_it_says(&self, text: &str) {
+        until(text, || self.said.lock().unwrap().contains(text));
+    }
+
     fn ended(self) -> Ended {
-        Ended::of(&self.0.wait_with_output().unwrap())
+        let mut ended = Ended::of(&self.child.wait_with_output().unwrap());
+        self.listener.join().unwrap();
+        ended.err.clone_from(&self.said.lock().unwrap());
+        ended
     }
 }
 
@@ -203,7 +242,8 @@ fn until(what: &str, is: impl Fn() -> bool) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    let in_time = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), happens).await });
+    let in_time =
+        runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), happens).await });
     assert!(in_time.is_ok(), "never: {what}");
 }
 
@@ -264,7 +304,10 @@ fn what_no_waiting_helps_against_ends_with_code_1() {
         wait(&[]).expect(1, &["is on hold; TrueNAS says why: Pool tank is offline."]);
         house.control().lift_hold(TASK);
         house.edit_config(&format!("[\"{TASK}\"]"), "[\"other\"]");
-        wait(&[]).expect(1, &["has no replication task \"other\": it has \"docker to backup\""]);
+        wait(&[]).expect(
+            1,
+            &["has no replication task \"other\": it has \"docker to backup\""],
+        );
     });
 }
 
@@ -272,7 +315,9 @@ fn what_no_waiting_helps_against_ends_with_code_1() {
 fn a_deadline_that_passes_ends_with_code_3_and_says_what_was_seen_last() {
     each_version(|house, _| {
         let waiting = house.begin_to_wait(&["--deadline", "1s"]);
-        waiting.ended().expect(3, &["the replication had not ended after 1s"]);
+        waiting
+            .ended()
+            .expect(3, &["the replication had not ended after 1s"]);
 
         house.write_config("stalled_after = \"1s\"");
         house.control().stall_replication(TASK);
@@ -294,26 +339,28 @@ fn a_run_that_a_restart_cuts_off_is_noticed_and_the_next_one_waited_for() {
     for reboots in [false, true] {
         each_version(|house, _| {
             let control = house.control();
-            control.hold_replication(TASK);
+            house.write_config("stalled_after = \"200ms\"");
+            control.stall_replication(TASK);
             let waiting = house.begin_to_wait(&["--deadline", "90s"]);
             control.run_snapshot_task(SNAPSHOT_TASK);
-            until("it runs", || control.running_since(TASK).is_some());
             // It must have been seen to run, so that its end is seen to be none.
-            let questions = house.questions();
-            if !control.version().speaks_json_rpc() {
-                until("it is seen", || house.questions() >= questions + 2);
-            }
+            waiting.until_it_says("nothing has moved since");
             if reboots {
                 control.reboot(Duration::from_secs(1));
             } else {
                 control.restart_middleware(Duration::from_secs(1));
             }
             control.release_replication(TASK);
-            let questions = house.questions();
-            until("the NAS is asked again", || house.questions() > questions);
+            waiting.until_it_says("the run was cut off");
             control.run_snapshot_task(SNAPSHOT_TASK);
-            let says = if reboots { "the NAS restarted" } else { "its middleware was restarted" };
-            waiting.ended().expect(6, &[says, "the run was cut off", "lies on both NAS"]);
+            let says = if reboots {
+                "the NAS restarted"
+            } else {
+                "its middleware was restarted"
+            };
+            waiting
+                .ended()
+                .expect(6, &[says, "the run was cut off", "lies on both NAS"]);
         });
     }
 }
@@ -326,7 +373,9 @@ fn what_cannot_be_trusted_ends_with_code_4() {
         house.edit_config(&right, &wrong);
         let since = house.control().now().to_string();
         for arguments in [&["status"][..], &["wait", "--since", &since]] {
-            house.run(arguments).expect(4, &[&right, &wrong, "nothing was sent"]);
+            house
+                .run(arguments)
+                .expect(4, &[&right, &wrong, "nothing was sent"]);
         }
         assert_eq!(house.control().keys_seen(), 0);
 
@@ -365,14 +414,23 @@ fn status_shows_every_nas_and_what_needs_attention() {
             let backup = house.backup.as_ref().unwrap().control();
             !backup.snapshots("dozer/docker").is_empty()
         });
-        until("it has ended", || house.control().running_since(TASK).is_none());
-        let good = house.run(&["status"]).expect(0, &["fresh", version.as_str(), "pool dozer"]);
+        until("it has ended", || {
+            house.control().running_since(TASK).is_none()
+        });
+        let good = house
+            .run(&["status"])
+            .expect(0, &["fresh", version.as_str(), "pool dozer"]);
         assert!(!good.out.contains('!'), "{}", good.out);
         let questions = house.control().requests().len() + house.control().calls().len();
 
-        house.control().raise_alert("WARNING", "ZpoolCapacityWarning", "Space is low.");
+        house
+            .control()
+            .raise_alert("WARNING", "ZpoolCapacityWarning", "Space is low.");
         let json = house.run(&["status", "--json"]).expect(6, &[]).json();
-        assert_eq!((&json["exit"], &json["code"]), (&"attention".into(), &6.into()));
+        assert_eq!(
+            (&json["exit"], &json["code"]),
+            (&"attention".into(), &6.into())
+        );
         let status = &json["nas"][0]["status"];
         assert_eq!(status["alerts"][0]["text"], "Space is low.");
         assert_eq!(status["replications"][0]["verdict"]["kind"], "fresh");
@@ -393,9 +451,15 @@ fn however_many_tasks_there_are_status_asks_the_same() {
             });
             house.run(&["status"]);
             let control = house.control();
-            let snapshots = |path: &str| path.contains("snapshot") && !path.contains("snapshottask");
+            let snapshots =
+                |path: &str| path.contains("snapshot") && !path.contains("snapshottask");
             assert!(!control.requests().iter().any(|seen| snapshots(&seen.path)));
-            assert!(!control.calls().iter().any(|seen| seen.method.contains("snapshot.query")));
+            assert!(
+                !control
+                    .calls()
+                    .iter()
+                    .any(|seen| seen.method.contains("snapshot.query"))
+            );
             control.requests().len() + control.calls().len()
         };
         assert_eq!(asked(0), asked(30), "{version:?}");
@@ -414,10 +478,14 @@ fn a_backup_nas_that_sleeps_is_no_error_and_a_primary_nas_that_is_off_is_one() {
     let runtime = house.runtime.handle().clone();
     let backup = house.backup.take();
     runtime.block_on(async move { drop(backup) });
-    house.run(&["status"]).expect(0, &["backup NAS https://127.0.0.1", "is not answering"]);
+    house
+        .run(&["status"])
+        .expect(0, &["backup NAS https://127.0.0.1", "is not answering"]);
     let primary = house.primary.take();
     runtime.block_on(async move { drop(primary) });
-    house.run(&["status"]).expect(1, &["primary NAS: failed to connect to https://127.0.0.1"]);
+    house
+        .run(&["status"])
+        .expect(1, &["primary NAS: failed to connect to https://127.0.0.1"]);
 }
 
 #[test]
@@ -425,7 +493,9 @@ fn a_key_may_be_a_credential_of_the_service() {
     let house = House::of(SimulatedVersion::Scale25_10);
     let file = house.folder.path().join("primary.key");
     house.edit_config(file.to_str().unwrap(), "credential:primary.key");
-    house.run(&["status"]).expect(2, &["credential:primary.key is a credential"]);
+    house
+        .run(&["status"])
+        .expect(2, &["credential:primary.key is a credential"]);
     let output = house
         .command(&["status", "--json"])
         .env("CREDENTIALS_DIRECTORY", house.folder.path())

@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use truenas_client::{
     ReplicationTask, Snapshot, SnapshotName, SnapshotQuery, TaskState, TrueNas, TrueNasError,
-    Verdict, VerdictInput, judge,
+    VerdictInput, judge,
 };
 
 pub use progress::{ReplicationProgress, TaskProgress};

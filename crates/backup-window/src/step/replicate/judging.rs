@@ -38,7 +38,9 @@ impl Judged {
     /// Whether it shows what it may have shown before it ran tonight: a former end, or none.
     pub(super) fn shows_no_result(&self) -> bool {
         match (&self.verdict, self.state()) {
-            (Verdict::Stale { .. }, _) | (Verdict::Unknown { .. }, Some(TaskState::Pending)) => true,
+            (Verdict::Stale { .. }, _) | (Verdict::Unknown { .. }, Some(TaskState::Pending)) => {
+                true
+            }
             // Before its first end, a task of TrueNAS 26 has no word for its state.
             (Verdict::Unknown { .. }, Some(TaskState::Unknown { raw })) => {
                 raw.starts_with('{') && !raw.contains("\"state\"")
@@ -146,7 +148,10 @@ mod tests {
         };
         assert!(shows(Verdict::Stale { since: at }, finished()));
         assert!(shows(unknown(), TaskState::Pending));
-        assert!(shows(unknown(), raw(r#"{"job":null,"last_snapshot":"tank/a@b"}"#)));
+        assert!(shows(
+            unknown(),
+            raw(r#"{"job":null,"last_snapshot":"tank/a@b"}"#)
+        ));
         assert!(!shows(unknown(), raw(r#"{"state":"PONDERING"}"#)));
         assert!(!shows(unknown(), raw("null")));
         assert!(!shows(unknown(), finished()), "it ended tonight");
