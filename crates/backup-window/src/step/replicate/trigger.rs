@@ -14,6 +14,9 @@ use truenas_client::{
 use super::judging::Judged;
 use crate::nas_error;
 
+/// What runs a snapshot task, where a job does.
+const SNAPSHOT_JOB: &str = "pool.snapshottask.run";
+
 /// What is to be done after a turn.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Turn {
@@ -31,13 +34,22 @@ pub(super) struct Trigger {
     /// The states of the replication tasks before they were triggered: an error that is still the
     /// same is an old one.
     before: HashMap<String, TaskState>,
-    /// The states of the snapshot tasks when they were told to run.
-    told: HashMap<i64, TaskState>,
+    /// The snapshot tasks that were told to run.
+    told: HashMap<i64, Told>,
     /// Whether there is a snapshot that is new enough, of everything that is to be sent.
     snapshots_are_there: bool,
     triggered: HashSet<String>,
     jobs: HashMap<String, JobId>,
     ended_well: HashSet<String>,
+}
+
+/// A snapshot task that was told to run.
+#[derive(Debug)]
+struct Told {
+    /// Its state before.
+    before: TaskState,
+    /// The job that runs it, where there is one, and as long as it has not ended.
+    job: Option<JobId>,
 }
 
 impl Trigger {
@@ -142,21 +154,40 @@ impl Trigger {
                 "the snapshot task of {dataset} is on hold; TrueNAS says why: {reason}"
             )));
         }
-        let Some(before) = self.told.get(&task.id) else {
-            match nas.run_snapshot_task(task.id).await {
+        let Some(told) = self.told.get_mut(&task.id) else {
+            let job = match nas.run_snapshot_task(task.id).await {
+                Ok(job) => job,
                 // It may have arrived: what comes of it will be seen.
                 Err(error) if nas_error::may_pass(&error) && !nas_error::never_arrived(&error) => {
                     tracing::warn!(
                         "whether the snapshot task of {dataset} was run is not known: {error}"
                     );
+                    None
                 }
-                told => told?,
-            }
+                Err(error) => return Err(error),
+            };
             tracing::info!("told {} to take a snapshot of {dataset}", nas.url());
-            self.told.insert(task.id, task.state.clone());
+            let before = task.state.clone();
+            self.told.insert(task.id, Told { before, job });
             return Ok(None);
         };
-        if *before == task.state {
+        if let Some(id) = told.job {
+            // After a restart, the number may be another job's.
+            let job = nas.job(id).await?;
+            let job =
+                job.filter(|job| job.method == SNAPSHOT_JOB && job.state != JobState::Success);
+            match job {
+                Some(job) if job.state.has_ended() => {
+                    let why = job.error.as_deref().unwrap_or("no reason given");
+                    return Ok(Some(format!(
+                        "the snapshot task of {dataset} could not be run: {why}"
+                    )));
+                }
+                Some(_) => {}
+                None => told.job = None,
+            }
+        }
+        if told.before == task.state {
             return Ok(None);
         }
         Ok(match &task.state {

@@ -61,6 +61,9 @@ pub(super) fn unreachable() -> TrueNasError {
     }
 }
 
+/// The job that takes the snapshot, where a job does.
+pub(super) const SNAPSHOT_JOB: JobId = 4;
+
 /// The NAS, and what it was asked.
 pub(super) struct Scene {
     clock: SimulatedClock,
@@ -77,7 +80,8 @@ pub(super) struct Scene {
     pub(super) trigger: bool,
     pub(super) snapshot_task: fn(&mut SnapshotTask, Duration),
     /// When the snapshot of the one task is there, after it was told to take it.
-    pub(super) runs_snapshot_task: fn() -> Result<(), TrueNasError>,
+    pub(super) runs_snapshot_task: fn() -> Result<Option<JobId>, TrueNasError>,
+    pub(super) snapshot_job: fn() -> Option<Job>,
     pub(super) runs_replication: fn() -> Result<JobId, TrueNasError>,
     pub(super) job: fn(Duration) -> Option<Job>,
     /// When which was told to run.
@@ -108,7 +112,8 @@ impl Scene {
             progress: None,
             trigger: false,
             snapshot_task: |_, _| {},
-            runs_snapshot_task: || Ok(()),
+            runs_snapshot_task: || Ok(None),
+            snapshot_job: || None,
             runs_replication: || Ok(7),
             job: |_| None,
             snapshot_told: Arc::default(),
@@ -292,7 +297,12 @@ impl Scene {
             runs()
         });
         let (gate, job, told) = (self.gate(), self.job, Arc::clone(&self.replication_told));
+        let snapshot_job = self.snapshot_job;
         nas.expect_job().returning(move |id| {
+            if id == SNAPSHOT_JOB {
+                gate("snapshot job")?;
+                return Ok(snapshot_job());
+            }
             let after = gate(&format!("job {id}"))?;
             let told = told.lock().unwrap().unwrap();
             Ok(job(after - told))

@@ -319,3 +319,43 @@ async fn a_failure_from_before_the_trigger_is_forgiven_and_one_after_it_is_not()
         "replication \"docker\" failed: no route to host"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_job_that_takes_the_snapshot_tells_why_it_does_not() {
+    let job = |state, error: Option<&str>| {
+        let mut job = Job::new(SNAPSHOT_JOB, "pool.snapshottask.run", state);
+        job.error = error.map(str::to_owned);
+        Some(job)
+    };
+    let mut scene = on_demand();
+    scene.runs_snapshot_task = || Ok(Some(SNAPSHOT_JOB));
+    scene.snapshot_job = move || job(JobState::Failed, Some("[EFAULT] Task is not enabled"));
+    let record = scene.run(60).await;
+    assert_eq!(
+        (record.end, record.summary.as_str()),
+        (
+            StepEnd::Failed,
+            "the snapshot task of tank/docker could not be run: [EFAULT] Task is not enabled"
+        )
+    );
+
+    // One that has ended well, or is forgotten, leaves the snapshot to tell.
+    for snapshot_job in [
+        (|| {
+            Some(Job::new(
+                SNAPSHOT_JOB,
+                "pool.snapshottask.run",
+                JobState::Success,
+            ))
+        }) as fn() -> Option<Job>,
+        || None,
+        || Some(Job::new(SNAPSHOT_JOB, "pool.scrub", JobState::Failed)),
+    ] {
+        let mut scene = on_demand();
+        scene.runs_snapshot_task = || Ok(Some(SNAPSHOT_JOB));
+        scene.snapshot_job = snapshot_job;
+        let record = scene.run(60).await;
+        assert_eq!(record.end, StepEnd::Done, "{}", record.summary);
+        assert_eq!(scene.times_of("snapshot job").len(), 1);
+    }
+}
