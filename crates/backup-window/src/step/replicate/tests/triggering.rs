@@ -322,14 +322,13 @@ async fn a_failure_from_before_the_trigger_is_forgiven_and_one_after_it_is_not()
 
 #[tokio::test(start_paused = true)]
 async fn the_job_that_takes_the_snapshot_tells_why_it_does_not() {
-    let job = |state, error: Option<&str>| {
-        let mut job = Job::new(SNAPSHOT_JOB, "pool.snapshottask.run", state);
-        job.error = error.map(str::to_owned);
-        Some(job)
-    };
     let mut scene = on_demand();
     scene.runs_snapshot_task = || Ok(Some(SNAPSHOT_JOB));
-    scene.snapshot_job = move || job(JobState::Failed, Some("[EFAULT] Task is not enabled"));
+    scene.snapshot_job = || {
+        let mut job = Job::new(SNAPSHOT_JOB, "pool.snapshottask.run", JobState::Failed);
+        job.error = Some("[EFAULT] Task is not enabled".to_owned());
+        Some(job)
+    };
     let record = scene.run(60).await;
     assert_eq!(
         (record.end, record.summary.as_str()),
