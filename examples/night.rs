@@ -107,13 +107,11 @@ async fn run_the_night(lab: &Homelab, config: &Config) -> Result<NightReport> {
         backup: setup::backup_nas(config)?.map(|nas| Box::new(nas) as Box<dyn TrueNas>),
         shutdown: Box::new(setup::shutdown(config)?),
     };
-    let primary = config.primary_nas()?;
     let options = NightOptions {
         upkeep: None,
         wake,
         stacks: ConfiguredHost::options(config, Vec::new(), Permission::WithinWindow),
-        replication_tasks: primary.replication_tasks.clone(),
-        poll_interval: primary.poll_interval,
+        replication: setup::replication(config)?,
         down,
         keep_up: false,
     };

@@ -40,6 +40,7 @@ pub struct Config {
     settings: Settings,
     file: PathBuf,
     text: String,
+    credentials: Option<PathBuf>,
 }
 
 impl Config {
@@ -74,7 +75,16 @@ impl Config {
             settings,
             file: file.to_owned(),
             text,
+            credentials: None,
         })
+    }
+
+    /// With the folder in which systemd hands credentials to a service (`$CREDENTIALS_DIRECTORY`),
+    /// if it does. They are what `credential:NAME` means in place of a file with a secret.
+    #[must_use]
+    pub fn with_credentials(mut self, folder: Option<PathBuf>) -> Self {
+        self.credentials = folder;
+        self
     }
 
     /// The file that it was read from.
@@ -172,7 +182,16 @@ impl Config {
     /// When the file is missing, empty, no regular file, or one that others than its owner can
     /// read (I10).
     pub fn read_secret(&self, file: &FileRef) -> Result<SecretString, ConfigError> {
-        file.read_secret()
+        file.read_secret(self.credentials.as_deref())
+            .map_err(|problem| self.bad_file(file, problem))
+    }
+
+    /// Where a file is that need not be there yet.
+    ///
+    /// # Errors
+    /// When it is a credential, and there are none.
+    pub fn path_of(&self, file: &FileRef) -> Result<PathBuf, ConfigError> {
+        file.locate(self.credentials.as_deref())
             .map_err(|problem| self.bad_file(file, problem))
     }
 
@@ -180,18 +199,18 @@ impl Config {
     ///
     /// # Errors
     /// As [`Config::read_secret`].
-    pub fn secret_path<'a>(&self, file: &'a FileRef) -> Result<&'a Path, ConfigError> {
-        self.read_secret(file).map(|_| file.path())
+    pub fn secret_path(&self, file: &FileRef) -> Result<PathBuf, ConfigError> {
+        self.read_secret(file)?;
+        self.path_of(file)
     }
 
     /// Checks that a file that is no secret can be read, and gives its path.
     ///
     /// # Errors
     /// When it cannot.
-    pub fn readable_path<'a>(&self, file: &'a FileRef) -> Result<&'a Path, ConfigError> {
-        file.check_readable()
-            .map_err(|problem| self.bad_file(file, problem))?;
-        Ok(file.path())
+    pub fn readable_path(&self, file: &FileRef) -> Result<PathBuf, ConfigError> {
+        file.check_readable(self.credentials.as_deref())
+            .map_err(|problem| self.bad_file(file, problem))
     }
 
     /// Reads a text that is no secret.
@@ -199,7 +218,7 @@ impl Config {
     /// # Errors
     /// When it cannot be read.
     pub fn read_text(&self, file: &FileRef) -> Result<String, ConfigError> {
-        file.read_text()
+        file.read_text(self.credentials.as_deref())
             .map_err(|problem| self.bad_file(file, problem))
     }
 
@@ -213,7 +232,7 @@ impl Config {
         ConfigError::BadFile {
             place: error::Place::at(&self.file, &self.text, file.span_start()),
             key: error::key_at(&self.text, file.span_start()),
-            path: file.path().to_owned(),
+            path: file.shown(),
             problem,
         }
     }

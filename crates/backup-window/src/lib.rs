@@ -35,6 +35,8 @@ pub mod history;
 pub mod lock;
 pub mod mount;
 pub mod nas_clock;
+pub mod nas_error;
+pub mod nas_status;
 pub mod night;
 pub mod restore;
 pub mod sentence;

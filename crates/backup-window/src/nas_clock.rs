@@ -25,7 +25,8 @@ impl NasClock {
         Ok(Self::from_answer(asked, shown))
     }
 
-    fn from_answer(asked: Timestamp, shown: Timestamp) -> Self {
+    /// From what the NAS showed when it was asked.
+    pub(crate) fn from_answer(asked: Timestamp, shown: Timestamp) -> Self {
         // The NAS may tell its time in whole seconds, cut off. Its clock was therefore at most a
         // second further than it said, at a moment not before we asked. Erring to this side makes
         // us wait for a later snapshot, never accept one that is too early.

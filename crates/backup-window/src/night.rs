@@ -23,7 +23,7 @@ pub use switch_off::{SwitchOff, switch_off, would_switch_off};
 
 use crate::clock::Clock;
 use crate::history::{History, HistoryError};
-use crate::step::replicate::ReplicateOptions;
+use crate::step::replicate::{ReplicateOptions, Replication};
 use crate::step::stacks::{DockerHost, StacksOptions};
 use crate::step::upkeep::{self, UpkeepOptions};
 use crate::step::wake::WakeOptions;
@@ -56,10 +56,8 @@ pub struct NightOptions {
     pub wake: WakeOptions,
     /// What is backed up.
     pub stacks: StacksOptions,
-    /// The replication tasks that bring it to the backup NAS.
-    pub replication_tasks: Vec<String>,
-    /// How long to wait between two looks at the replication.
-    pub poll_interval: Duration,
+    /// The replication that brings it to the backup NAS.
+    pub replication: Replication,
     /// How the repository is kept while the replication runs; not at all without this.
     pub upkeep: Option<UpkeepOptions>,
     /// How it is made sure that the backup NAS is off.
@@ -161,7 +159,7 @@ async fn bring_over(
                 clock,
                 homelab.primary.as_ref(),
                 homelab.backup.as_deref(),
-                &options.replication_tasks,
+                &options.replication.tasks,
                 backup_ended,
             )
             .await
@@ -194,10 +192,9 @@ async fn replicate_step(
         return not_reached(clock, Step::Replicate, "the backup NAS is not ready");
     }
     let options = ReplicateOptions {
-        tasks: options.replication_tasks.clone(),
+        replication: options.replication.clone(),
         since,
         deadline: time_left(night, clock.now()),
-        poll_interval: options.poll_interval,
     };
     replicate::run(clock, homelab.primary.as_ref(), &options, cancel).await
 }

@@ -11,7 +11,7 @@ use reachability::{BuildError, DownOptions, Probe};
 use remote_shutdown::{AgentKey, HostKeyPolicy, Key, KeyFile, SshShutdown, SshTarget};
 use secrecy::ExposeSecret as _;
 use thiserror::Error;
-use truenas_client::{RestClient, RestOptions, TrueNasError, Trust};
+use truenas_client::{NasClient, NasOptions, TrueNasError, Trust};
 use wol::SecureOn;
 
 pub use docker_host::{
@@ -21,6 +21,7 @@ pub use probe::{probe, probes};
 pub use repository::{check_mount, repository_for_job, repository_place};
 
 use crate::config::{Config, ConfigError, HostKeySettings, NasApi, ShutdownKey, TrustSettings};
+use crate::step::replicate::Replication;
 use crate::step::wake::WakeOptions;
 
 /// Why the parts could not be put together. All of it is bad configuration.
@@ -78,7 +79,7 @@ pub fn wake(config: &Config) -> Result<(WakeOptions, Box<dyn Probe>), SetupError
 ///
 /// # Errors
 /// When the configuration does not say how to reach it, or its key cannot be read.
-pub fn primary_nas(config: &Config) -> Result<RestClient, SetupError> {
+pub fn primary_nas(config: &Config) -> Result<NasClient, SetupError> {
     api(config, &config.primary_nas()?.api, "[primary_nas]")
 }
 
@@ -86,7 +87,7 @@ pub fn primary_nas(config: &Config) -> Result<RestClient, SetupError> {
 ///
 /// # Errors
 /// As [`primary_nas`].
-pub fn backup_nas(config: &Config) -> Result<Option<RestClient>, SetupError> {
+pub fn backup_nas(config: &Config) -> Result<Option<NasClient>, SetupError> {
     config
         .backup_nas()?
         .api
@@ -95,19 +96,33 @@ pub fn backup_nas(config: &Config) -> Result<Option<RestClient>, SetupError> {
         .transpose()
 }
 
-fn api(config: &Config, nas: &NasApi, section: &'static str) -> Result<RestClient, SetupError> {
+fn api(config: &Config, nas: &NasApi, section: &'static str) -> Result<NasClient, SetupError> {
     let key = config.read_secret(&nas.api_key_file)?;
     let trust = match &nas.trust {
         TrustSettings::Certificate(fingerprint) => Trust::Certificate(*fingerprint),
-        TrustSettings::CaFile(file) => Trust::CaFile(config.readable_path(file)?.to_owned()),
+        TrustSettings::CaFile(file) => Trust::CaFile(config.readable_path(file)?),
         TrustSettings::PublicRoots => Trust::PublicRoots,
     };
-    RestClient::new(RestOptions::new(nas.url.clone(), key, trust)).map_err(|source| {
-        SetupError::Api {
-            file: display(config.file()),
-            section,
-            source: Box::new(source),
-        }
+    let mut options = NasOptions::new(nas.url.clone(), key, trust);
+    options.user.clone_from(&nas.user);
+    NasClient::new(options).map_err(|source| SetupError::Api {
+        file: display(config.file()),
+        section,
+        source: Box::new(source),
+    })
+}
+
+/// How the replication is waited for, and whether it is triggered.
+///
+/// # Errors
+/// When the configuration has no `[primary_nas]`.
+pub fn replication(config: &Config) -> Result<Replication, SetupError> {
+    let nas = config.primary_nas()?;
+    Ok(Replication {
+        poll_interval: nas.poll_interval,
+        stalled_after: nas.stalled_after,
+        trigger: nas.trigger,
+        ..Replication::new(nas.replication_tasks.clone())
     })
 }
 
@@ -139,9 +154,7 @@ pub fn shutdown(config: &Config) -> Result<SshShutdown, SetupError> {
     };
     let host_key = match &settings.host_key {
         HostKeySettings::Sha256(fingerprint) => HostKeyPolicy::Sha256(*fingerprint),
-        HostKeySettings::KnownHosts(file) => {
-            HostKeyPolicy::KnownHosts(config.readable_path(file)?.to_owned())
-        }
+        HostKeySettings::KnownHosts(file) => HostKeyPolicy::KnownHosts(config.readable_path(file)?),
     };
     let target =
         SshTarget::new(nas.address.clone(), settings.user.clone()).with_port(settings.port);

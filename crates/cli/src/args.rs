@@ -35,6 +35,10 @@ pub struct Global {
     )]
     pub state_dir: Option<PathBuf>,
 
+    /// Where systemd puts the credentials of a service; only systemd says that.
+    #[arg(long, global = true, hide = true, env = "CREDENTIALS_DIRECTORY")]
+    pub credentials_directory: Option<PathBuf>,
+
     /// Print one JSON document on standard output instead of text.
     #[arg(long, global = true)]
     pub json: bool,

@@ -3,16 +3,19 @@
 
 mod bars;
 mod lines;
+mod replication;
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
 use backup_store::Progress;
+use backup_window::step::replicate::ReplicationProgress;
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use tracing_subscriber::fmt::MakeWriter;
 
 use self::bars::Bars;
 use self::lines::Lines;
+use self::replication::{ReplicationBars, ReplicationLines};
 
 /// Standard error, which log lines and bars share.
 #[derive(Debug, Clone)]
@@ -41,6 +44,19 @@ impl StandardError {
         Some(match &self.bars {
             Some(bars) => Arc::new(Bars::new(bars.clone())),
             None => Arc::new(Lines::new(io::stderr())),
+        })
+    }
+}
+
+impl StandardError {
+    /// Who shows how far a replication has come, if anybody does.
+    pub(crate) fn replication_progress(&self, quiet: bool) -> Option<Arc<dyn ReplicationProgress>> {
+        if quiet {
+            return None;
+        }
+        Some(match &self.bars {
+            Some(bars) => Arc::new(ReplicationBars::new(bars.clone())),
+            None => Arc::new(ReplicationLines::new(io::stderr())),
         })
     }
 }

@@ -8,6 +8,7 @@ use backup_window::config::{Config, ConfigError, DEFAULT_STATE_DIR};
 use backup_window::exit::Exit;
 use backup_window::setup::{ConfiguredHost, SetupError};
 use backup_window::state::StateDir;
+use backup_window::step::replicate::ReplicationProgress;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Global;
@@ -22,12 +23,14 @@ pub struct Session {
     global: Global,
     signals: Signals,
     progress: Option<Arc<dyn Progress>>,
+    replication_progress: Option<Arc<dyn ReplicationProgress>>,
 }
 
 impl Session {
     pub(crate) fn begin(global: Global, standard_error: &StandardError) -> Result<Self, Failure> {
         Ok(Self {
             progress: standard_error.progress(global.quiet),
+            replication_progress: standard_error.replication_progress(global.quiet),
             global,
             signals: Signals::listen().map_err(|error| Failure::failed(&error))?,
         })
@@ -54,6 +57,11 @@ impl Session {
         self.progress.clone()
     }
 
+    /// Who is told how far a replication has come, if anybody is.
+    pub(crate) fn replication_progress(&self) -> Option<Arc<dyn ReplicationProgress>> {
+        self.replication_progress.clone()
+    }
+
     /// The Docker host and the repository of the configuration.
     pub(crate) fn docker_host(
         &self,
@@ -63,14 +71,19 @@ impl Session {
         Ok(ConfiguredHost::new(config, state)?.with_progress(self.progress()))
     }
 
+    fn load(&self) -> Result<Config, ConfigError> {
+        let config = Config::load(&self.global.config)?;
+        Ok(config.with_credentials(self.global.credentials_directory.clone()))
+    }
+
     /// The configuration, which must be there.
     pub(crate) fn config(&self) -> Result<Config, Failure> {
-        Config::load(&self.global.config).map_err(|error| Failure::usage(&error))
+        self.load().map_err(|error| Failure::usage(&error))
     }
 
     /// The configuration, if there is one; for commands whose arguments may say enough.
     pub(crate) fn config_if_any(&self) -> Result<Option<Config>, Failure> {
-        match Config::load(&self.global.config) {
+        match self.load() {
             Ok(config) => Ok(Some(config)),
             Err(ConfigError::Unreadable { source, .. })
                 if source.kind() == std::io::ErrorKind::NotFound

@@ -141,6 +141,8 @@ impl Default for DrillSettings {
 pub struct NasApi {
     /// `https://HOST[:PORT]`.
     pub url: Url,
+    /// The user that the API key belongs to, where it has one.
+    pub user: Option<String>,
     /// The file with the API key.
     pub api_key_file: FileRef,
     /// What its certificate is held against.
@@ -166,8 +168,13 @@ pub struct PrimaryNasSettings {
     pub api: NasApi,
     /// The names of the replication tasks that bring the repository to the backup NAS.
     pub replication_tasks: Vec<String>,
-    /// How long to wait between two looks at a replication that has not ended.
+    /// How long to wait between two looks at a replication that has not ended, where the NAS does
+    /// not tell of it by itself. While nothing happens, it becomes longer.
     pub poll_interval: Duration,
+    /// Whether to run the snapshot tasks and the replication, rather than to wait for their time.
+    pub trigger: bool,
+    /// How long a running replication may stand still before somebody is told.
+    pub stalled_after: Duration,
 }
 
 /// `[backup_nas]`: the NAS that sleeps.
@@ -205,12 +212,18 @@ pub struct BackupNasSettings {
 struct WrittenPrimaryNas {
     #[serde(deserialize_with = "value::https_url")]
     url: Url,
+    #[serde(deserialize_with = "value::optional_user", default)]
+    user: Option<String>,
     api_key_file: FileRef,
     certificate_sha256: Option<CertificateFingerprint>,
     ca_file: Option<FileRef>,
     replication_tasks: Vec<String>,
     #[serde(deserialize_with = "value::duration", default = "ten_seconds")]
     poll_interval: Duration,
+    #[serde(default)]
+    trigger: bool,
+    #[serde(deserialize_with = "value::duration", default = "ten_minutes")]
+    stalled_after: Duration,
 }
 
 /// The keys of `[backup_nas]` as they are written.
@@ -233,6 +246,8 @@ struct WrittenBackupNas {
     wake_interval: Duration,
     #[serde(deserialize_with = "value::optional_https_url", default)]
     url: Option<Url>,
+    #[serde(deserialize_with = "value::optional_user", default)]
+    user: Option<String>,
     api_key_file: Option<FileRef>,
     certificate_sha256: Option<CertificateFingerprint>,
     ca_file: Option<FileRef>,
@@ -274,11 +289,14 @@ impl TryFrom<WrittenPrimaryNas> for PrimaryNasSettings {
         Ok(Self {
             api: NasApi {
                 url: written.url,
+                user: written.user,
                 api_key_file: written.api_key_file,
                 trust: TrustSettings::from_keys(written.certificate_sha256, written.ca_file)?,
             },
             replication_tasks: written.replication_tasks,
             poll_interval: written.poll_interval,
+            trigger: written.trigger,
+            stalled_after: written.stalled_after,
         })
     }
 }
@@ -296,9 +314,17 @@ impl TryFrom<WrittenBackupNas> for BackupNasSettings {
         let api = match (written.url, written.api_key_file) {
             (Some(url), Some(api_key_file)) => Some(NasApi {
                 url,
+                user: written.user,
                 api_key_file,
                 trust,
             }),
+            (None, None) if written.user.is_some() => {
+                return Err(
+                    "user is given without url and api_key_file: it is the user of the API key; \
+                     the one that switches the NAS off is in [backup_nas.shutdown]"
+                        .to_owned(),
+                );
+            }
             (None, None) => None,
             (Some(_), None) => {
                 return Err("url is given without api_key_file: expected both".to_owned());

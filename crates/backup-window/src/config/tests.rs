@@ -58,6 +58,37 @@ fn a_complete_configuration_is_read() {
 }
 
 #[test]
+fn the_readme_shows_the_example() {
+    let example = include_str!("../../../../examples/homelab.toml");
+    let bare = |text: &str| -> Vec<String> {
+        let lines = text.lines().map(str::trim);
+        lines
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+            .map(str::to_owned)
+            .collect()
+    };
+    let readme = include_str!("../../../../README.md");
+    let blocks = readme.split("```toml\n").skip(1);
+    let shown = blocks
+        .filter_map(|block| block.split_once("```"))
+        .map(|(block, _)| bare(block))
+        .max_by_key(Vec::len);
+    assert_eq!(shown.unwrap(), bare(example));
+    load(example).unwrap();
+    // What stands there for those who want it is right as well.
+    for line in [
+        "trigger = true",
+        "stalled_after = \"10m\"",
+        "poll_interval = \"10s\"",
+        "user = \"backup\"     # for TrueNAS 25.04 and later",
+    ] {
+        let commented = format!("# {line}");
+        assert!(example.contains(&commented), "{line}");
+        load(&example.replace(&commented, line)).unwrap();
+    }
+}
+
+#[test]
 fn every_complaint_names_the_line_and_what_was_expected() {
     insta::assert_snapshot!(complaint("end = ", "finish = "), @"homelab.toml:6: unknown field `finish`, expected one of `start`, `end`, `time_zone`; correct the key or remove the line");
     insta::assert_snapshot!(complaint("00:25:90:aa:bb:cc", "00:25:90:aa:bb"), @r#"homelab.toml:21: mac: cannot use "00:25:90:aa:bb" as a MAC address: expected six pairs of hexadecimal digits, such as d0:94:66:12:34:56, D0-94-66-12-34-56, d094.6612.3456 or d09466123456"#);
@@ -273,6 +304,74 @@ fn a_secret_is_read_without_its_newline_and_never_shown() {
     assert!(!format!("{config:?} {secret:?}").contains("hunter2"));
 }
 
+#[test]
+fn a_secret_may_be_a_credential_of_the_service() {
+    let text = HOMELAB.replace(
+        "/etc/backup-window/repository.password",
+        "credential:password",
+    );
+    let config = load(&text).unwrap();
+    let file = &config.repository().unwrap().password_file;
+    let folder = tempfile::tempdir().unwrap();
+    let here = || {
+        config
+            .clone()
+            .with_credentials(Some(folder.path().to_owned()))
+    };
+    let complaint = |config: &Config| {
+        let text = config.read_secret(file).unwrap_err().to_string();
+        text.replace(folder.path().to_str().unwrap(), "FOLDER")
+    };
+    insta::assert_snapshot!(complaint(&config), @"homelab.toml:12: password_file: credential:password is a credential, and there are none here ($CREDENTIALS_DIRECTORY is not set); expected to be started by systemd with a line LoadCredential=NAME:FILE in the unit: run the service, or name a file");
+    insta::assert_snapshot!(complaint(&here()), @"homelab.toml:12: password_file: credential:password does not exist; expected a file there: create it, or correct the path");
+
+    let path = folder.path().join("password");
+    fs::write(&path, "hunter2\n").unwrap();
+    // As systemd does it for a service with a user of its own.
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o440)).unwrap();
+    assert_eq!(here().read_secret(file).unwrap().expose_secret(), "hunter2");
+    assert_eq!(here().secret_path(file).unwrap(), path);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+    assert!(complaint(&here()).contains("others can read it"));
+
+    for name in ["", ".", "..", "../shadow", "a/b"] {
+        let written = format!("credential:{name}");
+        let complaint = complaint_about_file(&written);
+        assert!(
+            complaint.contains("is no credential: expected credential:NAME"),
+            "{complaint}"
+        );
+    }
+}
+
+fn complaint_about_file(file: &str) -> String {
+    complaint("/etc/backup-window/repository.password", file)
+}
+
+#[test]
+fn how_the_replication_is_waited_for_is_read_and_has_defaults() {
+    let replication = |keys: &str| {
+        let key = "replication_tasks = [\"docker_backup to the backup NAS\"]";
+        let config = load(&HOMELAB.replace(key, &format!("{key}\n{keys}"))).unwrap();
+        let user = config.primary_nas().unwrap().api.user.clone();
+        (crate::setup::replication(&config).unwrap(), user)
+    };
+    let (usual, user) = replication("");
+    assert_eq!(usual.tasks, ["docker_backup to the backup NAS"]);
+    assert_eq!(usual.stalled_after, std::time::Duration::from_mins(10));
+    assert!(!usual.trigger);
+    assert_eq!(user, None);
+    let (other, user) = replication("user = \"backup\"\ntrigger = true\nstalled_after = \"1h\"");
+    assert_eq!(other.stalled_after, std::time::Duration::from_hours(1));
+    assert!(other.trigger);
+    assert_eq!(user.as_deref(), Some("backup"));
+
+    let address = "address = \"192.0.2.11\"";
+    let with = |key: &str| complaint(address, &format!("{address}\n{key}"));
+    insta::assert_snapshot!(with("user = \" \""), @"homelab.toml:21: user: it is empty: expected the name of the user that the API key belongs to, as TrueNAS shows it beside the key; or no such line for a key without a user");
+    insta::assert_snapshot!(with("user = \"backup\""), @"homelab.toml:19: user is given without url and api_key_file: it is the user of the API key; the one that switches the NAS off is in [backup_nas.shutdown]");
+}
+
 /// The complaint about a configuration of nothing but these lines.
 #[track_caller]
 fn complaint_about(text: &str) -> String {
@@ -289,7 +388,8 @@ fn the_ways_to_an_engine_are_read_with_what_each_needs() {
     let by_ssh = docker(
         "[docker]\nhost = \"ssh://me@pi\"\n[docker.ssh]\nkey_file = \"/k\"\nknown_hosts = \"/h\"\n",
     );
-    assert_eq!(by_ssh.ssh.key_file.unwrap().path(), Path::new("/k"));
+    let key_file = by_ssh.ssh.key_file.unwrap();
+    assert_eq!(key_file.locate(None).unwrap(), Path::new("/k"));
 
     insta::assert_snapshot!(complaint_about("[docker]\nhost = \"npipe:////./pipe/docker\"\n"), @"homelab.toml:2: host: use the engine at 'npipe:////./pipe/docker': npipe:// is not supported, expected unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST");
     insta::assert_snapshot!(complaint_about("[docker]\nhost = \"tcp://:2375\"\n"), @"homelab.toml:2: host: read 'tcp://:2375' as the address of an engine: expected a host name or an address, an IPv6 address in brackets");

@@ -80,6 +80,20 @@ pub(super) fn optional_https_url<'de, D: Deserializer<'de>>(
     https_url(deserializer).map(Some)
 }
 
+/// The name of a user, which an empty text is not.
+pub(super) fn optional_user<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    if name.trim().is_empty() {
+        return Err(D::Error::custom(
+            "it is empty: expected the name of the user that the API key belongs to, as TrueNAS \
+             shows it beside the key; or no such line for a key without a user",
+        ));
+    }
+    Ok(Some(name))
+}
+
 /// A value that is written as a string and has its own reading of it.
 pub(super) fn list_from_str<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where

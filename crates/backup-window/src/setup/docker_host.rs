@@ -189,8 +189,8 @@ pub fn engine(config: &Config) -> Result<BollardEngine, SetupError> {
 /// The files are looked at now, so that a bad one is a complaint about the configuration; what is
 /// in them is read for each connection.
 fn engine_options(config: &Config) -> Result<EngineOptions, ConfigError> {
-    let readable = |file| config.readable_path(file).map(ToOwned::to_owned);
-    let secret = |file| config.secret_path(file).map(ToOwned::to_owned);
+    let readable = |file| config.readable_path(file);
+    let secret = |file| config.secret_path(file);
     let mut options = EngineOptions::default();
     if let Some(tls) = &config.docker().tls {
         let client = tls.client.as_ref().map(|client| {

@@ -150,12 +150,12 @@ fn put_together(
             .map(|nas| Box::new(nas) as Box<dyn truenas_client::TrueNas>),
         shutdown: Box::new(setup::shutdown(config)?),
     };
-    let primary = config.primary_nas()?;
+    let mut replication = setup::replication(config)?;
+    replication.progress = session.replication_progress();
     let options = NightOptions {
         wake,
         stacks: ConfiguredHost::options(config, Vec::new(), permission),
-        replication_tasks: primary.replication_tasks.clone(),
-        poll_interval: primary.poll_interval,
+        replication,
         upkeep: Some(setup::upkeep(config, state)?),
         down,
         keep_up: args.keep_up,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use backup_window::clock::{Clock as _, SystemClock};
 use backup_window::exit::Exit;
+use backup_window::nas_error;
 use backup_window::night::time_left;
 use backup_window::setup;
 use backup_window::step::replicate::{self, ReplicateOptions};
@@ -38,7 +39,8 @@ pub struct NasReplication {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Show the replication tasks and snapshot tasks of the primary NAS.
+    /// Show what the replication tasks and snapshot tasks of every configured NAS are worth, its
+    /// alerts, and the health of its pools.
     Status,
     /// Wait until the configured tasks have brought over a snapshot that is new enough, and find it
     /// on both NAS.
@@ -60,6 +62,11 @@ struct WaitArgs {
     /// How long to wait at most [default: until the window closes].
     #[arg(long, value_parser = duration)]
     deadline: Option<Duration>,
+
+    /// Run the snapshot tasks that the replication is bound to, and then the replication, rather than
+    /// wait for their time [default: what trigger in [primary_nas] says].
+    #[arg(long)]
+    trigger: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -91,9 +98,9 @@ async fn wait(session: &Session, args: WaitArgs) -> Result<Exit, Failure> {
         Ok(_) => setup::backup_nas(&config).map_err(usage)?,
         Err(_) => None,
     };
-    let settings = config
-        .primary_nas()
-        .map_err(|error| Failure::usage(&error))?;
+    let mut replication = setup::replication(&config).map_err(usage)?;
+    replication.trigger |= args.trigger;
+    replication.progress = session.replication_progress();
     let state = session.state(Some(&config))?;
     let since = match &args.since {
         Some(text) => since::parse(text, &night, &tonight::time_zone(Some(&config)))?,
@@ -109,19 +116,19 @@ async fn wait(session: &Session, args: WaitArgs) -> Result<Exit, Failure> {
     };
     let clock = SystemClock;
     let options = ReplicateOptions {
-        tasks: settings.replication_tasks.clone(),
+        replication,
         since,
         deadline: args
             .deadline
             .unwrap_or_else(|| time_left(&night, clock.now())),
-        poll_interval: settings.poll_interval,
     };
     let replicated = replicate::run(&clock, &primary, &options, session.cancelled()).await;
     let arrived = matches!(replicated.end, StepEnd::Done | StepEnd::Attention);
     let mut records = vec![replicated];
     if arrived {
         let backup = backup.as_ref().map(|nas| nas as &dyn TrueNas);
-        records.push(prove::run(&clock, &primary, backup, &options.tasks, since).await);
+        let tasks = &options.replication.tasks;
+        records.push(prove::run(&clock, &primary, backup, tasks, since).await);
     }
     for record in &records {
         tonight::remember(&state, &night, record)?;
@@ -134,7 +141,7 @@ async fn wait(session: &Session, args: WaitArgs) -> Result<Exit, Failure> {
 async fn trust(session: &Session, url: Url) -> Result<Exit, Failure> {
     let fingerprint = fetch_certificate(&url)
         .await
-        .map_err(|error| failed_to(Exit::Failed, &error))?;
+        .map_err(|error| failed_to(nas_error::exit(&error), &error))?;
     let certificate = Certificate {
         url,
         certificate_sha256: fingerprint.to_string(),

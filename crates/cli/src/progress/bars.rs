@@ -9,7 +9,7 @@ const MEASURED: &str = "{prefix} [{bar:24}] {binary_bytes} of {binary_total_byte
 const UNMEASURED: &str = "{prefix} {spinner} {binary_bytes}, {binary_bytes_per_sec}";
 
 /// How often a spinner turns where nothing else tells that the program lives.
-const TURN: Duration = Duration::from_millis(200);
+pub(super) const TURN: Duration = Duration::from_millis(200);
 
 /// A bar for each piece of work, as long as it lasts.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ fn measure(bar: &ProgressBar, total_bytes: u64) {
 }
 
 /// A template that cannot be read would show as the library's own.
-fn style(template: &str) -> ProgressStyle {
+pub(super) fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 

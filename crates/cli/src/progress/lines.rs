@@ -10,10 +10,10 @@ use backup_window::evidence::Bytes;
 use tokio::time::Instant;
 
 /// How long work may take before it is worth a line.
-const FIRST_AFTER: Duration = Duration::from_secs(30);
+pub(super) const FIRST_AFTER: Duration = Duration::from_secs(30);
 
 /// How long it is from one line to the next.
-const EVERY: Duration = Duration::from_mins(1);
+pub(super) const EVERY: Duration = Duration::from_mins(1);
 
 /// A line now and then for each piece of work.
 #[derive(Debug)]

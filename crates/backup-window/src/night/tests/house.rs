@@ -31,6 +31,7 @@ use super::super::{Homelab, NightOptions, NightReport, run};
 use crate::clock::{Clock, SimulatedClock};
 use crate::history::History;
 use crate::mount::{Mounted, NotMounted};
+use crate::step::replicate::Replication;
 use crate::step::stacks::{DockerHost, HostView, Permission, StacksOptions};
 use crate::step::wake::WakeOptions;
 use crate::whereabouts::Here;
@@ -258,8 +259,7 @@ impl House {
                 outage: OutageOptions::default(),
                 here: self.here.clone(),
             },
-            replication_tasks: vec![TASK.to_owned()],
-            poll_interval: Duration::from_secs(10),
+            replication: Replication::new(vec![TASK.to_owned()]),
             down: DownOptions {
                 silence: Duration::from_mins(5),
                 deadline: Duration::from_mins(15),
@@ -298,18 +298,24 @@ impl House {
         nas.expect_snapshots().returning(move |query| {
             let created = night().start + SNAPSHOT_AT;
             let is_there = is_primary || state.lock().unwrap().arrives;
-            let is_asked_for = query.since.is_none_or(|since| created >= since);
+            let dataset = if is_primary {
+                "tank/docker"
+            } else {
+                "dozer/docker"
+            };
             let snapshot = Snapshot {
-                dataset: query.dataset.clone(),
+                dataset: dataset.to_owned(),
                 name: "auto-1".to_owned(),
                 created,
                 guid: Some("7".to_owned()),
             };
+            let is_asked_for = query.matches(&snapshot);
             Ok((is_there && is_asked_for)
                 .then_some(snapshot)
                 .into_iter()
                 .collect())
         });
+        nas.expect_replication_changes().returning(|| Ok(None));
         nas.expect_pools()
             .returning(|| Ok(vec![Pool::new("dozer")]));
         nas

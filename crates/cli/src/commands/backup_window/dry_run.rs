@@ -50,7 +50,7 @@ pub(super) async fn run(session: &Session, args: &RunArgs) -> Result<Exit, Failu
         ),
         stacks,
         reads,
-        replication_tasks: options.replication_tasks,
+        replication_tasks: options.replication.tasks,
         shut_down: if options.keep_up {
             "leave the backup NAS on".to_owned()
         } else {

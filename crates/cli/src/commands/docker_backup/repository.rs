@@ -30,11 +30,13 @@ pub(super) async fn init(session: &Session) -> Result<Exit, Failure> {
         .repository()
         .map_err(|error| Failure::usage(&error))?;
     check_mount(repository).map_err(|error| Failure::new(Exit::Refused, &error))?;
-    let password_file = repository.password_file.path();
-    let password_generated = !password_file.exists();
+    let password_file = config
+        .path_of(&repository.password_file)
+        .map_err(|error| Failure::usage(&error))?;
+    let password_generated = !repository.password_file.is_credential() && !password_file.exists();
     if password_generated {
         let password = generate_password().map_err(|error| failed_to(Exit::Failed, &error))?;
-        write_password_file(password_file, &password)
+        write_password_file(&password_file, &password)
             .map_err(|error| failed_to(Exit::Failed, &error))?;
     }
     let password = config

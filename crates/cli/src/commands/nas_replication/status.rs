@@ -1,100 +1,118 @@
 //! `nas-replication status`: the tasks of every configured NAS, and what they are worth.
 
+mod show;
+
 use backup_window::exit::Exit;
-use backup_window::setup;
+use backup_window::nas_status::{self, NasStatus};
+use backup_window::{nas_error, sentence, setup};
 use serde::Serialize;
-use truenas_client::{ReplicationTask, SnapshotTask, TaskState, TrueNas};
+use truenas_client::{ErrorKind, Transport, TrueNas, TrueNasError};
 
-use crate::failure::{Failure, failed_to};
+use crate::failure::Failure;
 use crate::session::Session;
-use crate::table::table;
 
+/// The whole document.
 #[derive(Debug, Serialize)]
-struct Status {
-    nas: String,
-    version: String,
-    replication_tasks: Vec<ReplicationTask>,
-    snapshot_tasks: Vec<SnapshotTask>,
+struct Document {
+    exit: Exit,
+    code: u8,
+    nas: Vec<Shown>,
+}
+
+/// One NAS.
+#[derive(Debug, Serialize)]
+struct Shown {
+    /// `primary` or `backup`.
+    nas: &'static str,
+    url: String,
+    /// How it is spoken to, if it answers.
+    transport: Option<Transport>,
+    /// How it is, if it answers.
+    status: Option<NasStatus>,
+    /// Why it is not known how it is.
+    problem: Option<String>,
+    /// What its part adds to the exit code.
+    #[serde(skip)]
+    exit: Exit,
 }
 
 pub(super) async fn run(session: &Session) -> Result<Exit, Failure> {
     let config = session.config()?;
-    let primary = setup::primary_nas(&config).map_err(|error| Failure::usage(&error))?;
-    let failed = |error| failed_to(Exit::Failed, &error);
-    let status = Status {
-        nas: primary.url(),
-        version: primary.system().await.map_err(failed)?.version.to_string(),
-        replication_tasks: primary.replication_tasks().await.map_err(failed)?,
-        snapshot_tasks: primary.snapshot_tasks().await.map_err(failed)?,
+    let usage = |error: setup::SetupError| Failure::usage(&error);
+    let primary = setup::primary_nas(&config).map_err(usage)?;
+    let backup = match config.backup_nas() {
+        Ok(_) => setup::backup_nas(&config).map_err(usage)?,
+        Err(_) => None,
     };
-    session.output().write(&status, || {
-        let replications = status.replication_tasks.iter().map(|task| {
-            [
-                "replication".to_owned(),
-                task.name.clone(),
-                enabled(task.enabled),
-                describe(&task.state),
-                task.last_snapshot
-                    .as_ref()
-                    .map_or_else(String::new, ToString::to_string),
-            ]
-        });
-        let snapshots = status.snapshot_tasks.iter().map(|task| {
-            [
-                "snapshot".to_owned(),
-                task.dataset.clone(),
-                enabled(task.enabled),
-                describe(&task.state),
-                String::new(),
-            ]
-        });
-        let heading = ["TASK", "NAME", "ENABLED", "STATE", "LAST SNAPSHOT"];
-        format!(
-            "{} ({})\n{}",
-            status.nas,
-            status.version,
-            table(heading, replications.chain(snapshots))
-        )
-    })?;
-    let troubled = status
-        .replication_tasks
-        .iter()
-        .map(|task| &task.state)
-        .chain(status.snapshot_tasks.iter().map(|task| &task.state))
-        .any(needs_attention);
-    Ok(if troubled {
-        Exit::Attention
-    } else {
-        Exit::Done
-    })
+    let wanted = setup::replication(&config).map_err(usage)?.tasks;
+    let asked = async {
+        match &backup {
+            Some(backup) => Some(ask("backup", backup, &[]).await),
+            None => None,
+        }
+    };
+    let (primary, backup) = tokio::join!(ask("primary", &primary, &wanted), asked);
+    let mut nas = vec![primary];
+    nas.extend(backup);
+    let document = Document::new(nas);
+    session
+        .output()
+        .write(&document, || show::render(&document))?;
+    Ok(document.exit)
 }
 
-fn enabled(enabled: bool) -> String {
-    if enabled { "yes" } else { "no" }.to_owned()
-}
-
-fn describe(state: &TaskState) -> String {
-    match state {
-        TaskState::Pending => "has not run".to_owned(),
-        TaskState::Waiting { reason, .. } => {
-            format!("waits: {}", reason.as_deref().unwrap_or("no reason given"))
+impl Document {
+    fn new(nas: Vec<Shown>) -> Self {
+        let exit = nas.iter().map(|nas| nas.exit).fold(Exit::Done, Exit::worse);
+        Self {
+            exit,
+            code: exit.code(),
+            nas,
         }
-        TaskState::Running { .. } => "runs".to_owned(),
-        TaskState::Finished { at, warnings } if warnings.is_empty() => format!("finished at {at}"),
-        TaskState::Finished { at, warnings } => {
-            format!("finished at {at} with warnings: {}", warnings.join("; "))
-        }
-        TaskState::Error { error, .. } => format!("failed: {error}"),
-        TaskState::Hold { reason, .. } => format!("held: {reason}"),
-        TaskState::Unknown { raw } => format!("cannot be understood: {raw}"),
-        other => format!("not known here: {other:?}"),
     }
 }
 
-fn needs_attention(state: &TaskState) -> bool {
-    match state {
-        TaskState::Pending | TaskState::Waiting { .. } | TaskState::Running { .. } => false,
-        TaskState::Finished { warnings, .. } => !warnings.is_empty(),
-        _ => true,
+async fn ask(nas: &'static str, api: &dyn TrueNas, wanted: &[String]) -> Shown {
+    let asked: Result<_, TrueNasError> = async {
+        let answers = nas_status::ask(api).await?;
+        Ok((NasStatus::of(answers, wanted), api.transport().await?))
+    }
+    .await;
+    match asked {
+        Ok((status, transport)) => Shown {
+            nas,
+            url: api.url(),
+            exit: if status.needs_attention {
+                Exit::Attention
+            } else {
+                Exit::Done
+            },
+            transport: Some(transport),
+            status: Some(status),
+            problem: None,
+        },
+        Err(error) => {
+            let problem = sentence::failed_to(&error);
+            // It sleeps by day.
+            let sleeps = nas == "backup" && error.kind() == ErrorKind::Unreachable;
+            if !sleeps {
+                tracing::error!("{nas} NAS: {problem}");
+            }
+            Shown {
+                nas,
+                url: api.url(),
+                transport: None,
+                status: None,
+                exit: if sleeps {
+                    Exit::Done
+                } else {
+                    nas_error::exit(&error)
+                },
+                problem: Some(problem),
+            }
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;
