@@ -184,16 +184,11 @@ impl fmt::Display for Fact {
                 after_seconds,
             } => write!(f, "last answer, after {after_seconds} s: {detail}"),
             Self::InterfacesChosen { used, not_used } => {
-                let used = if used.is_empty() {
-                    "none".to_owned()
-                } else {
-                    all_of(used)
-                };
-                write!(f, "interfaces used: {used}")?;
-                if not_used.is_empty() {
-                    return Ok(());
+                write!(f, "interfaces used: {}", all_of(used))?;
+                match not_used[..] {
+                    [] => Ok(()),
+                    _ => write!(f, "; not used: {}", all_of(not_used)),
                 }
-                write!(f, "; not used: {}", all_of(not_used))
             }
             Self::PacketsSent {
                 rounds: 1,
@@ -295,6 +290,9 @@ pub struct InterfaceReason {
 }
 
 fn all_of(reasons: &[InterfaceReason]) -> String {
+    if reasons.is_empty() {
+        return "none".to_owned();
+    }
     let texts: Vec<String> = reasons
         .iter()
         .map(|reason| format!("{} ({})", reason.name, reason.why))

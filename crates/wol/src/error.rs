@@ -195,6 +195,10 @@ const fn send_hint(kind: io::ErrorKind) -> &'static str {
             "this machine has no way there; check the cable, the routes and that it is the \
              broadcast address of a subnet this machine is on"
         }
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine has no address there to send it from, or not yet: one of IPv6 is not used \
+             for a second or two after its interface came up"
+        }
         _ => "the operating system did not take it",
     }
 }

@@ -24,7 +24,7 @@ use crate::isolation::{Isolation, current, find_program};
 pub const BROADCASTS: [&str; 2] = ["10.201.0.255", "10.201.1.255"];
 
 /// What makes the interfaces, for `ip`.
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 26] = [
     "link add cable0 type veth peer name switch0",
     "link add cable1 type veth peer name switch1",
     "link set cable0 up",
@@ -40,6 +40,7 @@ const COMMANDS: [&str; 25] = [
     "link set lan1 up",
     "link add docker0 type bridge",
     "addr add 172.17.0.1/16 brd + dev docker0",
+    "addr add fd00:172::1/64 dev docker0 nodad",
     "link add veth0 type veth peer name veth1",
     "link set veth1 master docker0",
     "addr add 10.99.0.1/24 brd + dev veth0",

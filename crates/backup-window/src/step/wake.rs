@@ -90,10 +90,10 @@ pub async fn run(
             Some(look) = waking.asking.next() => {
                 waking.learn(&look);
                 if look.is_up() {
-                    return waking.is_ready(&look);
+                    return waking.end_ready(&look);
                 }
                 if waking.found_off.is_some() && waking.sender.is_mistaken() {
-                    return waking.cannot_send();
+                    return waking.end_mistaken();
                 }
             }
             () = sleep_until(next_look), if next_look < deadline => {
@@ -110,7 +110,7 @@ pub async fn run(
                 }
                 next_packet += options.interval.max(SHORTEST_INTERVAL);
             }
-            () = sleep_until(deadline) => return waking.is_too_late(options),
+            () = sleep_until(deadline) => return waking.end_too_late(options),
         }
     }
 }
@@ -156,7 +156,7 @@ impl Waking<'_> {
         }
     }
 
-    fn is_ready(mut self, look: &Look) -> StepRecord {
+    fn end_ready(mut self, look: &Look) -> StepRecord {
         self.sender.record(&mut self.recorder);
         for (target, answer) in self.asking.targets().zip(&look.answers) {
             if let Answer::Up { detail } = answer {
@@ -180,7 +180,7 @@ impl Waking<'_> {
     }
 
     /// Somebody has to say it otherwise: waiting does not help.
-    fn cannot_send(self) -> StepRecord {
+    fn end_mistaken(self) -> StepRecord {
         let why = self.sender.trouble().unwrap_or_default().to_owned();
         self.recorder.end(
             StepEnd::Failed,
@@ -188,7 +188,7 @@ impl Waking<'_> {
         )
     }
 
-    fn is_too_late(mut self, options: &WakeOptions) -> StepRecord {
+    fn end_too_late(mut self, options: &WakeOptions) -> StepRecord {
         self.sender.record(&mut self.recorder);
         let last = self.asking.last_answers();
         for (target, after, answer) in &last {

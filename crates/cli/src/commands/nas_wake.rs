@@ -45,13 +45,13 @@ pub struct NasWake {
     interface: Vec<String>,
 
     /// Where to send the packets, with a port if it is not 9: the broadcast address of the NAS's
-    /// network, or ff02::1%IF. May be given several times. Without it: the broadcast address of
+    /// network, or `ff02::1%IF`. May be given several times. Without it: the broadcast address of
     /// each network of the interfaces.
     #[arg(long, value_name = "ADDR[:PORT]")]
     broadcast: Vec<Destination>,
 
     /// Send Ethernet frames (type 0x0842) in place of UDP, or as well if --broadcast is given.
-    /// Needs root or CAP_NET_RAW.
+    /// Needs root, or the right to send raw packets.
     #[arg(long)]
     ethernet: bool,
 
