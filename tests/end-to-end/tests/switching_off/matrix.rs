@@ -1,6 +1,8 @@
 //! Everything that can go wrong, each with its own exit code and its own sentence.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use lab::faulty_wire::{FaultyWire, WireFault};
@@ -61,6 +63,21 @@ impl<'a> Matrix<'a> {
         self.case(name, By::Run, settings, code, phrase, 0);
     }
 
+    /// Tries one that nothing comes of: it ends with its deadline, and at most a second later.
+    pub(crate) fn late(&mut self, name: &str, settings: &Settings) {
+        let limit = Duration::from_millis(settings.deadline);
+        let ran = self.nas.check(settings);
+        let phrase = format!("within {limit:?}");
+        ran.expect(3, &phrase);
+        assert!(ran.took >= limit, "{name}: {ran:#?}");
+        assert!(
+            ran.took < limit + Duration::from_secs(1),
+            "{name}: {ran:#?}"
+        );
+        self.rows
+            .push((name.to_owned(), 3, sentence(&ran, &phrase)));
+    }
+
     /// All of them, a line each, to be printed: as many as there should be.
     pub(crate) fn told(&self, expected: usize) -> String {
         let names: BTreeSet<&str> = self.rows.iter().map(|row| row.0.as_str()).collect();
@@ -118,14 +135,25 @@ fn hosts_that_are_not_there() {
                  && ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev near",
             )
             .unwrap();
-        let silent = Settings {
+        let swallowed = Settings {
             deadline: 1500,
             ..unreachable
         };
-        let begun = nas.check(&silent);
-        begun.expect(3, "failed to connect to shutdown@192.0.2.9");
-        assert!(begun.took < Duration::from_millis(2500), "{begun:#?}");
-        matrix.check("a host that swallows everything", &silent, 3, "within 1.5s");
+        matrix.late("a host that swallows everything", &swallowed);
+        for (name, says) in [
+            ("a server that says nothing", ""),
+            (
+                "a server that says its version and nothing more",
+                "SSH-2.0-lab\r\n",
+            ),
+        ] {
+            let silent = Settings {
+                port: server_that_says(says).port(),
+                deadline: 1500,
+                ..good.clone()
+            };
+            matrix.late(name, &silent);
+        }
         let nowhere = Settings {
             address: "nas.invalid".into(),
             ..good.clone()
@@ -136,24 +164,26 @@ fn hosts_that_are_not_there() {
             1,
             "failed to connect to shutdown@nas.invalid",
         );
-        let web = lab::faulty_wire::FaultyWire::to(web_server(), WireFault::None).unwrap();
         let stranger = Settings {
-            port: web.address().port(),
+            port: server_that_says("HTTP/1.1 400 Bad Request\r\n\r\n").port(),
             ..good
         };
         matrix.check("no SSH server", &stranger, 1, "failed to speak SSH with");
-        println!("{}", matrix.told(5));
+        println!("{}", matrix.told(7));
     });
 }
 
-/// Says that the request is a bad one, to everybody.
-fn web_server() -> std::net::SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+/// Says this to everybody, nothing more, and does not hang up on those who wait.
+fn server_that_says(text: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let mut stream = stream;
-            let _ = std::io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        let mut kept = Vec::new();
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let _ = stream.write_all(text.as_bytes());
+            if !text.starts_with("HTTP") {
+                kept.push(stream);
+            }
         }
     });
     address
