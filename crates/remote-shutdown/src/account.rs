@@ -39,7 +39,7 @@ pub enum Examined {
     Key,
     /// The kit's dispatcher is behind the key.
     Dispatcher,
-    /// Sudo allows the one command without a password.
+    /// Sudo allows the one command without a password, and no shell.
     SudoRule,
     /// Connections from the host to elsewhere are refused (`ssh -L`).
     LocalForwarding,

@@ -10,7 +10,7 @@
 //! | request | what it does | standard output | status |
 //! |---|---|---|---|
 //! | `status` | nothing | `backup-window-dispatch 1 ready` | 0 |
-//! | `check-sudo` | asks `sudo -n -l` whether the one command is allowed | `backup-window-dispatch 1 sudo-allowed`, or `… sudo-refused` | 0, or 1 |
+//! | `check-sudo` | tries whether sudo allows a shell, and asks `sudo -n -l` whether the one command is allowed | `backup-window-dispatch 1 sudo-allowed`, or `… sudo-allows-more`, or `… sudo-refused` | 0, or 1 |
 //! | `poweroff` | runs the one command, in its own place | the command's | the command's |
 //!
 //! To anything else, a shell and SFTP included, it says `backup-window-dispatch 1
@@ -33,7 +33,7 @@ pub(crate) const REFUSED_STATUS: i32 = 126;
 pub enum Request {
     /// Say that you are there.
     Status,
-    /// Ask sudo whether the one command is allowed.
+    /// Ask sudo whether the one command is allowed, and nothing else.
     CheckSudo,
     /// Run the one command.
     PowerOff,
@@ -59,7 +59,9 @@ pub enum Answer {
     Ready,
     /// Sudo allows the one command without a password.
     SudoAllowed,
-    /// Sudo does not.
+    /// Sudo allows a shell without a password, which is everything.
+    SudoAllowsMore,
+    /// Sudo does not allow the one command without a password.
     SudoRefused,
     /// The request was none that it knows.
     Refused,
@@ -113,6 +115,7 @@ impl Answer {
             match word {
                 (Some("ready"), None) => return Ok(Self::Ready),
                 (Some("sudo-allowed"), None) => return Ok(Self::SudoAllowed),
+                (Some("sudo-allows-more"), None) => return Ok(Self::SudoAllowsMore),
                 (Some("sudo-refused"), None) => return Ok(Self::SudoRefused),
                 (Some("refused"), None) => return Ok(Self::Refused),
                 _ => {

@@ -11,7 +11,10 @@ status)
     echo 'backup-window-dispatch 1 ready'
     ;;
 check-sudo)
-    if sudo -n -l @COMMAND@ >/dev/null; then
+    if sudo -n /bin/sh -c : 2>/dev/null; then
+        echo 'backup-window-dispatch 1 sudo-allows-more'
+        exit 1
+    elif sudo -n -l @COMMAND@ >/dev/null; then
         echo 'backup-window-dispatch 1 sudo-allowed'
     else
         echo 'backup-window-dispatch 1 sudo-refused'

@@ -173,8 +173,14 @@ impl Look<'_> {
         Ok(match Answer::find(&printable(&end.stdout)) {
             Ok(Answer::SudoAllowed) if end.exit_status == 0 => proven(
                 Examined::SudoRule,
-                "sudo allows the command without a password".into(),
+                "sudo allows the command without a password, and no shell".into(),
             ),
+            Ok(Answer::SudoAllowsMore) => Finding {
+                what: Examined::SudoRule,
+                verdict: Verdict::TooMuch,
+                detail: "sudo allows a shell without a password: leave nothing but the kit's rule"
+                    .into(),
+            },
             Ok(Answer::SudoRefused) => broken(format!(
                 "sudo does not allow the command without a password: {}; install the kit's rule",
                 printable(&end.stderr)

@@ -60,6 +60,10 @@ fn behind_the_dispatcher_everything_is_proven_and_the_trap_is_seen() {
         nas.sudoers(&format!("shutdown ALL=(root) {}", &nas.command()[8..]));
         let asks = check(&nas, &settings);
         assert_eq!(with(&asks, "broken"), ["sudo_rule"], "{asks:#?}");
+        nas.sudoers("shutdown ALL=(root) NOPASSWD: ALL");
+        let more = check(&nas, &settings);
+        assert_eq!(more.code, Some(4), "{more:#?}");
+        assert_eq!(with(&more, "too_much"), ["sudo_rule"]);
         nas.install_kit(&[]);
 
         // The dispatcher without `restrict`.

@@ -7,6 +7,8 @@
 
 mod account;
 mod check;
+mod commands;
+mod hosts;
 mod matrix;
 mod nas;
 mod wire;

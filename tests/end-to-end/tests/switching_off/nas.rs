@@ -1,8 +1,11 @@
 //! A backup NAS for these tests: its account, its `sshd`, its API, and what it takes to run
 //! `nas-shutdown` against it.
 
+mod parts;
+mod settings;
+
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -14,6 +17,10 @@ use lab::truenas::{
 };
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
+
+pub(crate) use self::parts::{Agent, Light, free_port, keygen};
+use self::parts::{LIGHT, MAGIC_PORT};
+pub(crate) use self::settings::Settings;
 
 /// The account that the kit makes.
 pub(crate) const USER: &str = "shutdown";
@@ -36,22 +43,6 @@ pub(crate) struct Nas {
     backup: Simulator,
     /// The port whose silence means that the NAS is off.
     ready: u16,
-}
-
-/// How `[backup_nas.shutdown]` is written for a case.
-#[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    pub(crate) address: String,
-    pub(crate) port: u16,
-    pub(crate) user: String,
-    pub(crate) key: String,
-    pub(crate) host_key: String,
-    pub(crate) system: String,
-    pub(crate) dispatcher: bool,
-    /// Of every stage, in milliseconds.
-    pub(crate) deadline: u64,
-    /// How long its silence is waited for, in seconds.
-    pub(crate) off_deadline: u64,
 }
 
 /// How a command ended.
@@ -226,65 +217,6 @@ impl Nas {
         path.display().to_string()
     }
 
-    /// Settings that work: the host key is known by a pattern, so that a proxy shows it too.
-    pub(crate) fn settings(&self) -> Settings {
-        let key = self.sshd.host_key("ed25519").unwrap();
-        let known_hosts = self.file("known_hosts", &format!("* {key}\n"));
-        Settings {
-            address: "127.0.0.1".to_owned(),
-            port: self.sshd.address().port(),
-            user: USER.to_owned(),
-            key: format!("key_file = \"{}/key\"", self.dir.display()),
-            host_key: format!("known_hosts = \"{known_hosts}\""),
-            system: format!("{{ command = \"{}\" }}", self.command()),
-            dispatcher: true,
-            deadline: 20_000,
-            off_deadline: 20,
-        }
-    }
-
-    /// Writes a configuration.
-    pub(crate) fn config(&self, settings: &Settings) -> PathBuf {
-        let Settings {
-            address,
-            port,
-            user,
-            key,
-            host_key,
-            system,
-            dispatcher,
-            deadline,
-            off_deadline,
-        } = settings;
-        let dir = self.dir.display();
-        let [start, end] = lab::window::open_window(self.primary.control().now());
-        let api = |name: &str, nas: &Simulator| {
-            format!(
-                "url = \"{}\"\napi_key_file = \"{dir}/{name}.key\"\ncertificate_sha256 = \"{}\"\n",
-                nas.url().as_str().trim_end_matches('/'),
-                nas.certificate_sha256()
-            )
-        };
-        let text = format!(
-            "state_dir = \"{dir}/state\"\n\
-             [window]\nstart = \"{start}\"\nend = \"{end}\"\ntime_zone = \"UTC\"\n\
-             [primary_nas]\n{}replication_tasks = [\"{TASK}\"]\n\
-             [backup_nas]\naddress = \"{address}\"\nmac = \"18:66:da:0a:0b:0c\"\n\
-             broadcast = [\"127.255.255.255:{MAGIC_PORT}\"]\nwake_interval = \"100ms\"\n\
-             ready = \"tcp:{LIGHT}:{}\"\nsilent_for = \"1s\"\noff_deadline = \"{off_deadline}s\"\n{}\
-             [backup_nas.shutdown]\nuser = \"{user}\"\nport = {port}\n{key}\n{host_key}\n\
-             system = {system}\ndispatcher = {dispatcher}\n\
-             deadlines = {{ connect = \"{deadline}ms\", authenticate = \"{deadline}ms\", \
-             examine = \"{deadline}ms\", execute = \"{deadline}ms\", close = \"1s\" }}\n",
-            api("primary", &self.primary),
-            self.ready,
-            api("backup", &self.backup),
-        );
-        let path = self.dir.join("config.toml");
-        fs::write(&path, text).unwrap();
-        path
-    }
-
     /// Has `nas-wake` wake the NAS, as an earlier cron job: that is what allows to switch it off.
     pub(crate) fn wake(&self) {
         let _ = fs::remove_dir_all(self.dir.join("state"));
@@ -301,7 +233,7 @@ impl Nas {
         let mut packet = [0; 1500];
         let length = listener.recv(&mut packet).unwrap();
         assert!(length >= 102, "a magic packet of {length} bytes");
-        let _up = self.light();
+        let _up = Light::on(self.ready);
         let status = wake.wait().unwrap();
         assert!(status.success(), "{status}");
         let _ = fs::remove_dir_all(self.dir.join("woken"));
@@ -334,7 +266,7 @@ impl Nas {
         self.host
             .shell(&format!("cp -a {0}/woken {0}/state", self.dir.display()))
             .unwrap();
-        let up = self.light();
+        let up = Light::on(self.ready);
         self.run(
             &["run", "--config", config.to_str().unwrap()],
             Some((up, obeys)),
@@ -344,17 +276,11 @@ impl Nas {
     /// `nas-shutdown run --dry-run`, in a night that woke the NAS.
     pub(crate) fn run_dry(&self, settings: &Settings) -> Ran {
         let config = self.config(settings);
-        let up = self.light();
+        let up = Light::on(self.ready);
         self.run(
             &["run", "--dry-run", "--config", config.to_str().unwrap()],
             Some((up, false)),
         )
-    }
-
-    /// Has the NAS be on, by what shows that it is, for as long as this lives.
-    fn light(&self) -> Light {
-        ip(&format!("addr add {LIGHT}/32 dev lo"));
-        Light(TcpListener::bind((LIGHT, self.ready)).unwrap())
     }
 
     /// Runs `nas-shutdown`.
@@ -442,14 +368,7 @@ impl Nas {
     /// An SSH agent, which clients find.
     pub(crate) fn agent(&self) -> Agent {
         let socket = self.dir.join("agent");
-        let child = Command::new("ssh-agent")
-            .arg("-D")
-            .arg("-a")
-            .arg(&socket)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let agent = Agent(child);
+        let agent = Agent::start(&socket);
         self.until("the agent listens", || socket.exists());
         agent
     }
@@ -461,60 +380,4 @@ impl Nas {
         let _ = fs::remove_file(file);
         text.lines().map(str::to_owned).collect()
     }
-}
-
-/// What answers while the NAS is on.
-pub(crate) struct Light(#[expect(dead_code, reason = "it listens")] TcpListener);
-
-impl Drop for Light {
-    fn drop(&mut self) {
-        ip(&format!("addr del {LIGHT}/32 dev lo"));
-    }
-}
-
-/// Where it answers: an address that goes with it.
-const LIGHT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 11);
-
-fn ip(arguments: &str) {
-    let status = Command::new("ip").args(arguments.split(' ')).status();
-    assert!(status.unwrap().success(), "{arguments}");
-}
-
-/// A running SSH agent; it ends when dropped.
-pub(crate) struct Agent(std::process::Child);
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Where magic packets go in the lab.
-const MAGIC_PORT: u16 = 9;
-
-/// A port that nobody listens on.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
-}
-
-/// Makes a key.
-pub(crate) fn keygen(path: &Path, key_type: &str, passphrase: &str) {
-    let status = Command::new("ssh-keygen")
-        .args([
-            "-q",
-            "-t",
-            key_type,
-            "-N",
-            passphrase,
-            "-C",
-            "orchestrator",
-            "-f",
-        ])
-        .arg(path)
-        .stdin(Stdio::null())
-        .status()
-        .unwrap();
-    assert!(status.success());
 }
