@@ -14,11 +14,9 @@ pub mod verify;
 pub mod wake;
 
 use std::fmt;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::evidence::{Evidence, Fact};
@@ -303,13 +301,6 @@ impl<'a> Recorder<'a> {
             outcome: self.outcome,
         }
     }
-}
-
-/// What is left of `deadline`; `None` once nothing is.
-fn time_left(deadline: Duration, started: Instant) -> Option<Duration> {
-    deadline
-        .checked_sub(started.elapsed())
-        .filter(|remaining| !remaining.is_zero())
 }
 
 #[cfg(test)]

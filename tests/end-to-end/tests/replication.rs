@@ -12,9 +12,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use end_to_end::binary_path;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use lab::truenas::{
-    Control, SimReplication, SimSnapshotTask, SimulatedVersion, Simulator, SimulatorOptions,
+    Control, KeyRole, SimReplication, SimSnapshotTask, SimulatedVersion, Simulator,
+    SimulatorOptions,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -139,8 +140,7 @@ impl House {
 
     /// Begins to wait for a snapshot of the last minute, and comes back when the NAS was asked.
     fn begin_to_wait(&self, more: &[&str]) -> Waiting {
-        let since =
-            (Timestamp::from(self.control().now()) - SignedDuration::from_mins(1)).to_string();
+        let since = (self.control().now() - SignedDuration::from_mins(1)).to_string();
         let mut arguments = vec!["wait", "--since", &since];
         arguments.extend(more);
         let mut child = self.command(&arguments).spawn().unwrap();
@@ -151,7 +151,9 @@ impl House {
         let hears = Arc::clone(&said);
         let listener = std::thread::spawn(move || {
             for line in lines.lines().map_while(Result::ok) {
-                hears.lock().unwrap().push_str(&format!("{line}\n"));
+                let mut said = hears.lock().unwrap();
+                said.push_str(&line);
+                said.push('\n');
             }
         });
         let asked = |control: &Control| {
@@ -243,7 +245,7 @@ fn until(what: &str, is: impl Fn() -> bool) {
         }
     };
     let in_time =
-        runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), happens).await });
+        runtime.block_on(async { tokio::time::timeout(Duration::from_mins(1), happens).await });
     assert!(in_time.is_ok(), "never: {what}");
 }
 
@@ -392,6 +394,49 @@ fn what_cannot_be_trusted_ends_with_code_4() {
         }
         assert_eq!(house.control().keys_seen(), 0, "{version:?}");
     });
+}
+
+#[test]
+fn a_redirect_is_not_followed_and_ends_with_code_4() {
+    let house = House::of(SimulatedVersion::Scale24_10);
+    // The first is how a CORE says that it has no other API.
+    for _ in 0..2 {
+        house.control().next_redirect("https://192.0.2.1/");
+    }
+    house.run(&["status"]).expect(4, &["https://192.0.2.1/"]);
+}
+
+#[test]
+fn a_user_who_may_only_read_can_look_and_wait_and_not_trigger() {
+    for version in SimulatedVersion::ALL {
+        if !version.speaks_json_rpc() {
+            continue;
+        }
+        let house = House::of(version);
+        house.control().set_key_role(KeyRole::ReadOnly);
+        let waiting = house.begin_to_wait(&["--deadline", "60s"]);
+        house.control().run_snapshot_task(SNAPSHOT_TASK);
+        waiting.ended().expect(0, &["lies on both NAS"]);
+        house.run(&["status"]).expect(0, &["fresh"]);
+
+        let house = House::of(version);
+        house.control().set_key_role(KeyRole::ReadOnly);
+        let waiting = house.begin_to_wait(&["--trigger", "--deadline", "60s"]);
+        waiting.ended().expect(1, &["may not do this"]);
+    }
+}
+
+#[test]
+fn a_snapshot_task_that_is_disabled_is_not_triggered() {
+    for version in SimulatedVersion::ALL {
+        let house = House::with(version, |options| options.snapshot_tasks[0].enabled = false);
+        let waiting = house.begin_to_wait(&["--trigger", "--deadline", "60s"]);
+        waiting.ended().expect(
+            1,
+            &["every snapshot task that the replication is bound to is disabled (tank/docker)"],
+        );
+        assert!(house.control().snapshots("tank/docker").is_empty());
+    }
 }
 
 #[test]

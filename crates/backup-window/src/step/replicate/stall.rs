@@ -92,6 +92,7 @@ mod tests {
     use super::*;
 
     const AFTER: Duration = Duration::from_mins(10);
+    const ALMOST: Duration = Duration::from_secs(10 * 60 - 1);
 
     fn running(at: Option<i64>, sent_bytes: u64) -> TaskState {
         let mut progress = Progress::default();
@@ -114,7 +115,7 @@ mod tests {
         let mut stall = Stall::new(AFTER);
         assert_eq!(observe(&mut stall, &running(Some(100), 1)), None);
         assert_eq!(stall.due(), Some(Instant::now() + AFTER));
-        advance(AFTER - Duration::from_secs(1)).await;
+        advance(ALMOST).await;
         assert_eq!(observe(&mut stall, &running(Some(100), 1)), None);
         assert_eq!(stall.since(), None);
         advance(Duration::from_secs(1)).await;
@@ -130,7 +131,7 @@ mod tests {
         let mut state = (100, 1);
         for step in 0..10 {
             assert_eq!(observe(&mut stall, &running(Some(state.0), state.1)), None);
-            advance(AFTER - Duration::from_secs(1)).await;
+            advance(ALMOST).await;
             if step % 2 == 0 {
                 state.0 += 1;
             } else {

@@ -305,7 +305,7 @@ impl Scene {
             }
             let after = gate(&format!("job {id}"))?;
             let told = told.lock().unwrap().unwrap();
-            Ok(job(after - told))
+            Ok(job(after.saturating_sub(told)))
         });
         nas
     }

@@ -46,11 +46,11 @@ fn follows(told: impl Fn(&mut ReplicationTask, Option<Duration>) + Send + Sync +
     scene
 }
 
-fn failed(error: &str) -> Option<Job> {
+fn failed(error: &str) -> Job {
     let mut job = Job::new(7, "replication.run", JobState::Failed);
     job.replication_task = Some(1);
     job.error = Some(error.to_owned());
-    Some(job)
+    job
 }
 
 fn broken() -> TrueNasError {
@@ -119,17 +119,17 @@ async fn what_has_arrived_already_is_not_brought_again() {
 async fn a_run_that_is_refused_ends_the_waiting_with_the_reason() {
     for (job, says) in [
         (
-            (|_| failed("[EFAULT] Task is not enabled")) as fn(Duration) -> Option<Job>,
+            (|_| Some(failed("[EFAULT] Task is not enabled"))) as fn(Duration) -> Option<Job>,
             "replication \"docker\" cannot be run, because it is disabled: enable it on the NAS \
              under Data Protection",
         ),
         (
-            |_| failed("[EFAULT] Task is on hold: Pool tank is offline."),
+            |_| Some(failed("[EFAULT] Task is on hold: Pool tank is offline.")),
             "replication \"docker\" cannot be run, because it is on hold; TrueNAS says: [EFAULT] \
              Task is on hold: Pool tank is offline.",
         ),
         (
-            |_| failed("[EFAULT] No route to host"),
+            |_| Some(failed("[EFAULT] No route to host")),
             "replication \"docker\" failed: [EFAULT] No route to host",
         ),
     ] {
@@ -156,11 +156,11 @@ async fn a_run_that_goes_on_already_is_waited_for_and_followed_by_another_if_it_
         None => {}
     });
     scene.job = |after| {
-        if minutes(after) < 3 {
+        Some(if minutes(after) < 3 {
             failed("[EFAULT] Task is already running")
         } else {
-            Some(Job::new(7, "replication.run", JobState::Running))
-        }
+            Job::new(7, "replication.run", JobState::Running)
+        })
     };
     let record = scene.run(60).await;
     assert_eq!(record.end, StepEnd::Done, "{}", record.summary);
