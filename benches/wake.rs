@@ -123,9 +123,10 @@ fn wakeonlan() -> Outcome<Vec<Duration>> {
         command.args(["-i", "127.255.255.255", "-p", &port, MAC]);
         let status = quiet(&mut command).status()?;
         nas.packet.recv(&mut [0; 256])?;
-        match status.success() {
-            true => Ok(()),
-            false => Err("it failed".into()),
+        if status.success() {
+            Ok(())
+        } else {
+            Err("it failed".into())
         }
     })
 }
@@ -152,9 +153,7 @@ fn measured(mut run: impl FnMut() -> Outcome<()>) -> Outcome<Vec<Duration>> {
 fn of_children() -> Outcome<Duration> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let (user, system) = (usage.user_time(), usage.system_time());
-    let micros = (user.tv_sec() + system.tv_sec()) * 1_000_000
-        + i64::from(user.tv_usec())
-        + i64::from(system.tv_usec());
+    let micros = (user.tv_sec() + system.tv_sec()) * 1_000_000 + user.tv_usec() + system.tv_usec();
     Ok(Duration::from_micros(u64::try_from(micros)?))
 }
 
