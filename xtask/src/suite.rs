@@ -182,8 +182,8 @@ const LAB: [Step; 1] = [step(
 )];
 
 const END_TO_END: [Step; 3] = [
-    // The nights run the binaries, which no test of another package builds.
-    step("build --locked --workspace --bins"),
+    // The suites run the binaries and some examples, which no test of another package builds.
+    step("build --locked --workspace --bins --examples"),
     step("test --locked --package end-to-end --no-fail-fast --lib --tests"),
     step("run --locked --package examples --example night"),
 ];
