@@ -191,19 +191,16 @@ impl fmt::Display for Fact {
                 }
             }
             Self::PacketsSent {
-                rounds: 1,
-                destinations,
-                ..
-            } => write!(f, "magic packet sent once to {}", destinations.join(", ")),
-            Self::PacketsSent {
                 rounds,
                 destinations,
                 ..
-            } => write!(
-                f,
-                "magic packet sent {rounds} times to {}",
-                destinations.join(", ")
-            ),
+            } => {
+                let destinations = destinations.join(", ");
+                match rounds {
+                    1 => write!(f, "magic packet sent once to {destinations}"),
+                    _ => write!(f, "magic packet sent {rounds} times to {destinations}"),
+                }
+            }
             Self::Drilled {
                 stack,
                 snapshot,

@@ -64,7 +64,7 @@ struct WaitArgs {
     deadline: Option<Duration>,
 
     /// Run the snapshot tasks that the replication is bound to, and then the replication, rather than
-    /// wait for their time [default: what trigger in [primary_nas] says].
+    /// wait for their time [default: as the configuration says].
     #[arg(long)]
     trigger: bool,
 }
