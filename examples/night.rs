@@ -71,7 +71,7 @@ async fn show_a_night(isolation: &Isolation) -> Result<Exit> {
     let config = Config::load(&file)?;
     let repository = config.repository()?;
     let password = generate_password()?;
-    write_password_file(repository.password_file.path(), &password)?;
+    write_password_file(&config.path_of(&repository.password_file)?, &password)?;
     let place = setup::repository_place(&config)?;
     RusticStore::init(place, &password, InitOptions::default()).await?;
 

@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Outcome::Accepted { output, .. } => println!("accepted: {output}"),
         Outcome::SentUnknown { why } => println!("sent, and not known: {why}"),
     }
-    let probe = ProbeSpec::Ssh { host, port: 22 }.build();
+    let probe = ProbeSpec::Ssh { host, port: 22 }.build()?;
     let options = DownOptions {
         silence: Duration::from_mins(5), // longer than a restart takes
         ..DownOptions::default()

@@ -26,7 +26,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         {
             println!("sent {sent}");
         }
-        let up = wait_until_up(&*probe.build(), &options, &mut |seen| println!("{seen}")).await;
+        let up = wait_until_up(&*probe.build()?, &options, &mut |seen| println!("{seen}")).await;
         if let Ok(up) = up {
             println!("{host} is up after {:?}", up.took);
             return Ok(());
