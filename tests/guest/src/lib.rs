@@ -15,11 +15,8 @@ use lab::isolation;
 use lab::ssh_key::SshKey;
 use lab::truenas::{SimReplication, SimulatedVersion, Simulator, SimulatorOptions};
 use lab::window::open_window;
+use serde_json::Value;
 
-/// The account that may switch the machine off.
-const USER: &str = "shutdown";
-/// The one command of that account.
-const COMMAND: &str = "/usr/bin/systemctl poweroff";
 /// The dataset that is replicated, and what it becomes.
 const DATASETS: [&str; 2] = ["tank/docker_backup", "dozer/docker_backup"];
 const TASK: &str = "docker_backup to sth-bckp-01";
@@ -50,12 +47,20 @@ impl House {
         };
         let (host_key, client_key) = (key("host_ed25519"), key("client_ed25519"));
         install_host_key(&mut options, &host_key);
-        install_account(&mut options, &client_key);
+        let settings = install_account(&mut options, &client_key);
         let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
         let nases = runtime.block_on(start_nases());
         let guest =
             Guest::start(options).unwrap_or_else(|error| panic!("there is no guest: {error:?}"));
-        let config = write_config(&dir, &guest, &nases, silent_for, [&host_key, &client_key]);
+        let settings = settings.join("\n");
+        let config = write_config(
+            &dir,
+            &guest,
+            &nases,
+            silent_for,
+            [&host_key, &client_key],
+            &settings,
+        );
         Self {
             guest,
             config,
@@ -91,21 +96,39 @@ fn install_host_key(options: &mut GuestOptions, key: &SshKey) {
     options.files.push(file);
 }
 
-/// The account that may run one command, and nothing else: a forced command for its key, and a line
-/// for `sudo`.
-fn install_account(options: &mut GuestOptions, key: &SshKey) {
-    let authorized = format!("restrict,command=\"sudo -n {COMMAND}\" {}\n", key.public());
-    let sudoers = format!("{USER} ALL=(root) NOPASSWD: {COMMAND}\n");
-    options.users.push(USER.to_owned());
-    options.files.extend([
-        GuestFile::new(
-            format!("/home/{USER}/.ssh/authorized_keys"),
-            0o600,
-            authorized,
-        )
-        .of(&format!("{USER}:{USER}")),
-        GuestFile::new(format!("/etc/sudoers.d/{USER}"), 0o440, sudoers),
-    ]);
+/// The account that may switch the machine off, and nothing else: what `nas-shutdown kit` says,
+/// done to the letter. Gives what it says for the configuration.
+fn install_account(options: &mut GuestOptions, key: &SshKey) -> Vec<String> {
+    let output = Command::new(binary_path("nas-shutdown"))
+        .args(["kit", "--json", "--system", "linux-systemd", "--public-key"])
+        .arg(key.file().with_extension("pub"))
+        .output()
+        .expect("nas-shutdown can be run");
+    let kit = Ended::new(&output);
+    kit.expect_code(0);
+    let kit = kit.json();
+    let mut here = Vec::new();
+    for step in kit["steps"].as_array().expect("the kit has steps") {
+        let title = text(&step["title"]);
+        let commands = step["commands"].as_array().into_iter().flatten().map(text);
+        if title.starts_with("On the host") {
+            options.commands.extend(commands);
+        } else {
+            here.extend(commands);
+        }
+        let file = &step["file"];
+        if file.is_object() {
+            let mode = u32::from_str_radix(&text(&file["mode"]), 8).expect("a mode is octal");
+            let file = GuestFile::new(text(&file["path"]), mode, text(&file["content"]))
+                .of(&text(&file["owner"]));
+            options.files.push(file);
+        }
+    }
+    here
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("the kit is text").to_owned()
 }
 
 async fn start_nases() -> [Simulator; 2] {
@@ -138,6 +161,7 @@ fn write_config(
     [primary, backup]: &[Simulator; 2],
     silent_for: Duration,
     [host_key, client_key]: [&SshKey; 2],
+    settings: &str,
 ) -> PathBuf {
     let api = |section: &str, nas: &Simulator| {
         let key = write(
@@ -172,10 +196,9 @@ wake_interval = \"1s\"
 silent_for = \"{silent_for}s\"
 off_deadline = \"5m\"
 {backup_api}[backup_nas.shutdown]
-user = \"{USER}\"
+{settings}
 key_file = \"{key}\"
 host_key_sha256 = \"{fingerprint}\"
-system = {{ command = \"poweroff\" }}
 ",
         state = dir.join("state").display(),
         primary_api = api("primary_nas", primary),

@@ -52,6 +52,10 @@ fn it_is_woken_switched_off_by_an_account_that_can_do_nothing_else_and_seen_to_b
         assert_eq!(house.guest.boots(), 1);
         assert!(house.guest.is_on());
 
+        // The account is proven without switching anything off.
+        house.run("nas-shutdown", &["check"]).expect_code(0);
+        assert!(house.guest.is_on());
+
         let off = house.run("nas-shutdown", &["run"]);
         off.expect_code(0);
         assert!(!house.guest.is_on(), "{off:?}");

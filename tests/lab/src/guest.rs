@@ -89,11 +89,11 @@ pub struct GuestOptions {
     pub secure_on: Option<[u8; 6]>,
     /// Accounts to create, with a home in `/home`, a shell and no password.
     pub users: Vec<String>,
-    /// Files to put there, after the accounts were created. The image has no SSH host keys: without
-    /// one, its `sshd` does not start.
-    pub files: Vec<GuestFile>,
     /// Lines of shell to run as root in the guest, after that and before its system starts.
     pub commands: Vec<String>,
+    /// Files to put there, after that. The image has no SSH host keys: without one, its `sshd` does
+    /// not start.
+    pub files: Vec<GuestFile>,
     /// How long its firmware takes before it starts again, of a machine that does so whenever its
     /// power goes off. `None` for one that stays off.
     pub reboots_instead: Option<Duration>,
@@ -107,8 +107,8 @@ impl Default for GuestOptions {
                 .expect("a locally administered unicast address"),
             secure_on: None,
             users: Vec::new(),
-            files: Vec::new(),
             commands: Vec::new(),
+            files: Vec::new(),
             reboots_instead: None,
         }
     }

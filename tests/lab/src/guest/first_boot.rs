@@ -36,6 +36,7 @@ fn script(options: &GuestOptions) -> String {
         let user = quoted(user);
         lines.push(format!("useradd --create-home --shell /bin/sh {user}"));
     }
+    lines.extend(options.commands.iter().cloned());
     for (number, file) in options.files.iter().enumerate() {
         let path = quoted(&file.path.to_string_lossy());
         let owner = quoted(&file.owner);
@@ -44,7 +45,6 @@ fn script(options: &GuestOptions) -> String {
             file.mode
         ));
     }
-    lines.extend(options.commands.iter().cloned());
     lines.push(String::new());
     lines.join("\n")
 }
@@ -59,7 +59,7 @@ mod tests {
     use super::script;
 
     #[test]
-    fn accounts_come_before_the_files_that_are_theirs_and_commands_last() {
+    fn accounts_and_commands_come_before_the_files() {
         let options = GuestOptions {
             users: vec!["off".to_owned()],
             files: vec![GuestFile::new("/home/off/it's", 0o640, "x").of("off:off")],
@@ -69,9 +69,9 @@ mod tests {
         let expected = "\
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 useradd --create-home --shell /bin/sh 'off'
+true
 install -D -m 640 /.first-boot/0 '/home/off/it'\\''s'
 chown 'off:off' '/home/off/it'\\''s'
-true
 ";
         assert_eq!(script(&options), expected);
     }
