@@ -73,11 +73,11 @@ fn there_is_no_way_around_the_guard() {
 fn a_missing_key_file_is_named_with_its_line_and_what_was_expected() {
     let folder = tempfile::tempdir().unwrap();
     let config = configure(folder.path());
-    insta::assert_snapshot!(complaint(folder.path(), &config), @"ERROR /etc/backup-window/config.toml:79: api_key_file: /etc/backup-window/sth-prd-01.key does not exist; expected a file there: create it, or correct the path");
+    insta::assert_snapshot!(complaint(folder.path(), &config), @"ERROR /etc/backup-window/config.toml:83: api_key_file: /etc/backup-window/sth-prd-01.key does not exist; expected a file there: create it, or correct the path");
     for key in ["sth-prd-01.key", "sth-bckp-01.key"] {
         write_secret(&folder.path().join(key), 0o600);
     }
-    insta::assert_snapshot!(complaint(folder.path(), &config), @"ERROR /etc/backup-window/config.toml:104: key_file: /etc/backup-window/shutdown_ed25519 does not exist; expected a file there: create it, or correct the path");
+    insta::assert_snapshot!(complaint(folder.path(), &config), @"ERROR /etc/backup-window/config.toml:118: key_file: /etc/backup-window/shutdown_ed25519 does not exist; expected a file there: create it, or correct the path");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_key_that_others_can_read_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let config = configure(folder.path());
     write_secret(&folder.path().join("sth-prd-01.key"), 0o644);
-    insta::assert_snapshot!(complaint(folder.path(), &config), @"ERROR /etc/backup-window/config.toml:79: api_key_file: /etc/backup-window/sth-prd-01.key holds a secret and has mode 0644, so that others can read it; expected 0600: `chmod 600` it");
+    insta::assert_snapshot!(complaint(folder.path(), &config), @"ERROR /etc/backup-window/config.toml:83: api_key_file: /etc/backup-window/sth-prd-01.key holds a secret and has mode 0644, so that others can read it; expected 0600: `chmod 600` it");
 }
 
 /// What `kit` says with these arguments, and its exit code.

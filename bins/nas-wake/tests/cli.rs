@@ -47,12 +47,12 @@ fn help_is_understood_by_a_newcomer() {
 
 #[test]
 fn an_unknown_key_is_named_with_its_line_and_what_was_expected() {
-    insta::assert_snapshot!(complaint("broadcast = ", "brodcast = "), @"ERROR /etc/backup-window/config.toml:91: unknown field `brodcast`, expected one of `address`, `mac`, `broadcast`, `interface`, `interfaces`, `ethernet`, `secure_on_file`, `ready`, `wake_deadline`, `wake_interval`, `url`, `api_key_file`, `certificate_sha256`, `ca_file`, `silent_for`, `off_deadline`, `shutdown`; correct the key or remove the line");
+    insta::assert_snapshot!(complaint("broadcast = ", "brodcast = "), @"ERROR /etc/backup-window/config.toml:101: unknown field `brodcast`, expected one of `address`, `mac`, `broadcast`, `interface`, `interfaces`, `ethernet`, `secure_on_file`, `ready`, `wake_deadline`, `wake_interval`, `url`, `user`, `api_key_file`, `certificate_sha256`, `ca_file`, `silent_for`, `off_deadline`, `shutdown`; correct the key or remove the line");
 }
 
 #[test]
 fn a_bad_mac_address_is_named_with_its_line_and_what_was_expected() {
-    insta::assert_snapshot!(complaint("18:66:da:0a:0b:0c", "18:66:da:0a:0b"), @r#"ERROR /etc/backup-window/config.toml:90: mac: cannot use "18:66:da:0a:0b" as a MAC address: expected six pairs of hexadecimal digits, such as d0:94:66:12:34:56, D0-94-66-12-34-56, d094.6612.3456 or d09466123456"#);
+    insta::assert_snapshot!(complaint("18:66:da:0a:0b:0c", "18:66:da:0a:0b"), @r#"ERROR /etc/backup-window/config.toml:100: mac: cannot use "18:66:da:0a:0b" as a MAC address: expected six pairs of hexadecimal digits, such as d0:94:66:12:34:56, D0-94-66-12-34-56, d094.6612.3456 or d09466123456"#);
 }
 
 #[test]
