@@ -43,6 +43,7 @@ pub mod sentence;
 pub mod setup;
 pub mod state;
 pub mod step;
+pub mod truenas_probe;
 pub mod upkeep;
 pub mod whereabouts;
 pub mod window;

@@ -7,7 +7,7 @@ mod repository;
 use std::path::Path;
 use std::time::Duration;
 
-use reachability::{BuildError, DownOptions, Probe};
+use reachability::{BuildError, DownOptions, Probe, ProbeSpec};
 use remote_shutdown::{AgentKey, HostKeyPolicy, Key, KeyFile, SshShutdown, SshTarget};
 use secrecy::ExposeSecret as _;
 use thiserror::Error;
@@ -47,6 +47,16 @@ pub enum SetupError {
         /// Why.
         source: Box<BuildError>,
     },
+    /// A TrueNAS is to say that it is ready, and the key to its API is not known.
+    #[error(
+        "{spec}: a TrueNAS says whether it is ready only to who has an API key; expected url and \
+         api_key_file of this NAS in the configuration, or https:// in place of truenas:, to see \
+         whether its web server answers"
+    )]
+    NoKeyFor {
+        /// What was to be asked.
+        spec: Box<ProbeSpec>,
+    },
 }
 
 /// How the backup NAS is woken, and what must answer then.
@@ -72,7 +82,7 @@ pub fn wake(config: &Config) -> Result<(WakeOptions, Box<dyn Probe>), SetupError
         deadline: nas.wake_deadline,
         ..WakeOptions::new(nas.mac, nas.aim.clone())
     };
-    Ok((options, probe(&nas.ready)?))
+    Ok((options, probe(Some(config), &nas.ready)?))
 }
 
 /// The API of the primary NAS.
@@ -97,12 +107,25 @@ pub fn backup_nas(config: &Config) -> Result<Option<NasClient>, SetupError> {
 }
 
 fn api(config: &Config, nas: &NasApi, section: &'static str) -> Result<NasClient, SetupError> {
-    let key = config.read_secret(&nas.api_key_file)?;
-    let trust = match &nas.trust {
+    let trust = trust(config, &nas.trust)?;
+    client(config, nas, section, trust)
+}
+
+fn trust(config: &Config, trust: &TrustSettings) -> Result<Trust, SetupError> {
+    Ok(match trust {
         TrustSettings::Certificate(fingerprint) => Trust::Certificate(*fingerprint),
         TrustSettings::CaFile(file) => Trust::CaFile(config.readable_path(file)?),
         TrustSettings::PublicRoots => Trust::PublicRoots,
-    };
+    })
+}
+
+fn client(
+    config: &Config,
+    nas: &NasApi,
+    section: &'static str,
+    trust: Trust,
+) -> Result<NasClient, SetupError> {
+    let key = config.read_secret(&nas.api_key_file)?;
     let mut options = NasOptions::new(nas.url.clone(), key, trust);
     options.user.clone_from(&nas.user);
     NasClient::new(options).map_err(|source| SetupError::Api {
@@ -180,7 +203,7 @@ pub fn confirmation(config: &Config) -> Result<(DownOptions, Box<dyn Probe>), Se
         interval: Duration::from_secs(1),
         ..DownOptions::default()
     };
-    Ok((options, probe(&nas.ready)?))
+    Ok((options, probe(Some(config), &nas.ready)?))
 }
 
 fn display(path: &Path) -> String {

@@ -34,6 +34,12 @@ impl CertificateFingerprint {
         Self(bytes)
     }
 
+    /// The fingerprint with these bytes.
+    #[must_use]
+    pub const fn from_bytes(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+
     /// The 32 bytes of the digest.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {

@@ -1,18 +1,65 @@
 //! Probes of what a configuration or a command line names.
 
-use reachability::{BuildError, Probe, ProbeSpec};
+use reachability::{BuildError, Probe, ProbeSpec, ServerTrust};
+use truenas_client::{CertificateFingerprint, Trust};
+use url::Url;
 
 use super::SetupError;
+use crate::config::{Config, NasApi};
 use crate::sentence;
+use crate::truenas_probe::TrueNasProbe;
 
-/// The probe of one specification.
+/// The probe of one specification. The key for a TrueNAS comes from the configuration.
 ///
 /// # Errors
 /// When there is none, or this process may not use it.
-pub fn probe(spec: &ProbeSpec) -> Result<Box<dyn Probe>, SetupError> {
+pub fn probe(config: Option<&Config>, spec: &ProbeSpec) -> Result<Box<dyn Probe>, SetupError> {
+    if let ProbeSpec::TrueNas { url, trust } = spec {
+        return truenas(config, spec, url, trust);
+    }
     spec.build().map_err(|source| SetupError::Probe {
         source: Box::new(source),
     })
+}
+
+fn truenas(
+    config: Option<&Config>,
+    spec: &ProbeSpec,
+    url: &Url,
+    trust: &ServerTrust,
+) -> Result<Box<dyn Probe>, SetupError> {
+    let known = config.and_then(|config| {
+        let backup = config.backup_nas().ok().and_then(|nas| nas.api.as_ref());
+        let primary = config.primary_nas().ok().map(|nas| &nas.api);
+        [(backup, "[backup_nas]"), (primary, "[primary_nas]")]
+            .into_iter()
+            .filter_map(|(api, section)| Some((config, api?, section)))
+            .find(|(_, api, _)| api.url.origin() == url.origin())
+    });
+    let Some((config, api, section)) = known else {
+        return Err(SetupError::NoKeyFor {
+            spec: Box::new(spec.clone()),
+        });
+    };
+    let trust = trust_of(config, api, trust)?;
+    let nas = super::client(config, api, section, trust)?;
+    let host = url.host_str().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let port = url.port_or_known_default().unwrap_or(443);
+    Ok(Box::new(TrueNasProbe::new(host, port, Box::new(nas))))
+}
+
+/// What the address says of the certificate, or else the configuration.
+fn trust_of(config: &Config, api: &NasApi, trust: &ServerTrust) -> Result<Trust, SetupError> {
+    match trust {
+        ServerTrust::Certificate(pin) => {
+            // Two types of one thing: the crates that have them do not know each other.
+            let pin = CertificateFingerprint::from_bytes(*pin.as_bytes());
+            Ok(Trust::Certificate(pin))
+        }
+        ServerTrust::CaFile(file) => Ok(Trust::CaFile(file.clone())),
+        _ => super::trust(config, &api.trust),
+    }
 }
 
 /// The probes of several, all of which must be answered. An echo request that this process may not
@@ -20,11 +67,14 @@ pub fn probe(spec: &ProbeSpec) -> Result<Box<dyn Probe>, SetupError> {
 ///
 /// # Errors
 /// As [`probe`].
-pub fn probes(specs: &[ProbeSpec]) -> Result<Vec<Box<dyn Probe>>, SetupError> {
+pub fn probes(
+    config: Option<&Config>,
+    specs: &[ProbeSpec],
+) -> Result<Vec<Box<dyn Probe>>, SetupError> {
     let mut probes = Vec::new();
     let mut left_out = Vec::new();
     for spec in specs {
-        match probe(spec) {
+        match probe(config, spec) {
             Ok(probe) => probes.push(probe),
             Err(error) if is_left_out(&error) => left_out.push((spec, error)),
             Err(error) => return Err(error),
@@ -54,11 +104,11 @@ mod tests {
         let specs: Vec<ProbeSpec> = ["ssh:nas", "truenas:https://nas"]
             .map(|text| text.parse().unwrap())
             .into();
-        let error = probes(&specs).unwrap_err();
+        let error = probes(None, &specs).unwrap_err();
         assert!(
             error.to_string().contains("truenas:https://nas/"),
             "{error}"
         );
-        assert_eq!(probes(&specs[..1]).unwrap()[0].target(), "ssh:nas:22");
+        assert_eq!(probes(None, &specs[..1]).unwrap()[0].target(), "ssh:nas:22");
     }
 }

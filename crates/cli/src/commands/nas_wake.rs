@@ -60,7 +60,8 @@ pub struct NasWake {
         long,
         value_name = "PROBE",
         help = "What must answer before the NAS counts as ready: icmp:HOST, tcp:HOST:PORT, \
-                ssh:HOST[:PORT] for the banner of an SSH server, or https://HOST[:PORT]/PATH for a \
+                ssh:HOST[:PORT] for the banner of an SSH server, truenas:https://HOST for a TrueNAS \
+                of the configuration that says that it is ready, or https://HOST[:PORT]/PATH for a \
                 status below 500 (with #sha256=FINGERPRINT or #ca=FILE at its end, if no public \
                 authority vouches for it). If given several times, all of them must"
     )]
@@ -157,7 +158,7 @@ impl NasWake {
             })?;
             return Ok((options, vec![probe]));
         }
-        let probes = setup::probes(&self.until).map_err(|error| Failure::usage(&error))?;
+        let probes = setup::probes(config, &self.until).map_err(|error| Failure::usage(&error))?;
         Ok((options, probes))
     }
 }
