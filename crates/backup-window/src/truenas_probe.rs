@@ -81,7 +81,7 @@ mod tests {
     fn nas(state: impl Fn() -> Result<SystemState, TrueNasError> + Send + 'static) -> MockTrueNas {
         let mut nas = MockTrueNas::new();
         nas.expect_url().return_const("https://nas");
-        nas.expect_state().returning(move || state());
+        nas.expect_state().returning(state);
         nas
     }
 

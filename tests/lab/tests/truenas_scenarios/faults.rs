@@ -55,7 +55,7 @@ pub(crate) async fn a_middleware_that_restarts_is_waited_for(tongue: Tongue) {
     let task = house.task().await;
     assert!(matches!(task.state, TaskState::Finished { .. }), "{task:?}");
     // A boot takes longer than one question waits; whoever waits for it asks on.
-    house.control().reboot(Duration::from_secs(3600));
+    house.control().reboot(Duration::from_hours(1));
     let mut hurried = options(&house.primary);
     hurried.timeouts.total = Duration::from_millis(300);
     let error = tongue.client(hurried).pools().await.unwrap_err();
@@ -137,7 +137,7 @@ pub(crate) async fn an_inner_failure_hides_its_traceback(tongue: Tongue) {
 
 pub(crate) async fn a_slow_nas_has_its_deadline(tongue: Tongue) {
     let house = House::new(tongue).await;
-    house.control().delay_answers(Duration::from_secs(3600));
+    house.control().delay_answers(Duration::from_hours(1));
     let mut hurried = options(&house.primary);
     hurried.timeouts.total = Duration::from_millis(400);
     let before = tokio::time::Instant::now();

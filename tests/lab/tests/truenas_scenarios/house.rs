@@ -184,7 +184,7 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), asking)
+    tokio::time::timeout(Duration::from_mins(1), asking)
         .await
         .unwrap_or_else(|_| panic!("never: {what}"))
 }

@@ -18,7 +18,7 @@ pub(crate) async fn every_state_has_its_verdict(tongue: Tongue) {
         Verdict::Unknown { .. }
     ));
 
-    house.control().set_waits(TASK, Duration::from_secs(3600));
+    house.control().set_waits(TASK, Duration::from_hours(1));
     house.nas.run_snapshot_task(SNAPSHOTS_ID).await.unwrap();
     let waiting = until("waiting", || async {
         let verdict = house.verdict(since).await;
@@ -132,7 +132,7 @@ pub(crate) async fn warnings_degrade(tongue: Tongue) {
 /// The time of a running task is that of its last progress, and stops when it stands still.
 pub(crate) async fn a_run_that_stands_still_is_seen_to(tongue: Tongue) {
     let house = House::with(tongue, |options| {
-        options.replication_tasks[0].takes = Duration::from_secs(3600);
+        options.replication_tasks[0].takes = Duration::from_hours(1);
     })
     .await;
     house.nas.run_snapshot_task(SNAPSHOTS_ID).await.unwrap();
@@ -165,7 +165,7 @@ pub(crate) async fn a_run_that_stands_still_is_seen_to(tongue: Tongue) {
 
 pub(crate) async fn names_are_read_in_the_time_zone_of_the_nas(tongue: Tongue) {
     let house = House::with(tongue, |options| {
-        options.time_zone = "Asia/Kolkata".to_owned();
+        "Asia/Kolkata".clone_into(&mut options.time_zone);
         options.clock_ahead = SignedDuration::from_hours(7);
     })
     .await;
@@ -204,7 +204,7 @@ pub(crate) async fn snapshot_tasks_tell_what_their_version_tells(tongue: Tongue)
         SimulatedVersion::Scale25_10 | SimulatedVersion::Scale26_0
     );
     assert_eq!(task.last_snapshot.is_some(), tells, "{task:?}");
-    house.control().reboot(Duration::from_secs(3600));
+    house.control().reboot(Duration::from_hours(1));
     house.control().come_back();
     let task = house.nas.snapshot_tasks().await.unwrap().remove(0);
     assert_eq!(task.state == TaskState::Pending, !tells, "{task:?}");

@@ -23,7 +23,7 @@ pub(crate) async fn finished_may_be_yesterdays(tongue: Tongue) {
         .await;
     let boot_id = house.nas.system().await.unwrap().boot_id;
 
-    house.control().reboot(Duration::from_secs(3600));
+    house.control().reboot(Duration::from_hours(1));
     house.control().come_back();
     let after = house.nas.system().await.unwrap();
     assert_ne!(after.boot_id, boot_id);
@@ -78,7 +78,7 @@ pub(crate) async fn a_disabled_task_is_disabled(tongue: Tongue) {
 pub(crate) async fn a_remote_that_is_off_is_running_and_then_an_error(tongue: Tongue) {
     let house = House::new(tongue).await;
     let since = house.new_second().await;
-    house.backup.control().reboot(Duration::from_secs(3600));
+    house.backup.control().reboot(Duration::from_hours(1));
     house.nas.run_snapshot_task(SNAPSHOTS_ID).await.unwrap();
     let running = until("running or over", || async {
         let verdict = house.verdict(since).await;
@@ -204,9 +204,7 @@ pub(crate) async fn no_health_comes_from_a_job(tongue: Tongue) {
     let since = house.new_second().await;
     let with_job = house.replicate().await;
     let before = house.verdict(since).await;
-    house
-        .control()
-        .restart_middleware(Duration::from_secs(3600));
+    house.control().restart_middleware(Duration::from_hours(1));
     house.control().come_back();
     let task = house.task().await;
     assert_eq!(task.job, None);
