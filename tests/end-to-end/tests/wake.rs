@@ -263,3 +263,41 @@ fn a_host_that_sleeps_is_woken_with_its_mac_address_alone_and_then_found_up() {
         assert!(host.packets_seen() <= 2, "{}", host.packets_seen());
     });
 }
+
+#[test]
+fn a_configuration_to_start_from_has_the_network_card_of_a_nas_that_is_up() {
+    isolated(|| {
+        lans::lay().unwrap();
+        let neighbour = "neigh replace 10.201.0.11 lladdr 18:66:da:0a:0b:0c dev lan0";
+        let status = Command::new("ip").args(neighbour.split(' ')).status();
+        assert!(status.unwrap().success());
+        let file = scratch().unwrap().join("config.toml");
+        let init = |backup: &str| {
+            Command::new(binary_path("backup-window"))
+                .args(["init", "--backup", backup, "--config"])
+                .arg(&file)
+                .output()
+                .unwrap()
+        };
+        let output = init("10.201.0.11");
+        // Its web page does not answer, so its certificate is not known.
+        assert_eq!(output.status.code(), Some(6), "{output:?}");
+        let said = text(&output.stdout);
+        assert!(
+            said.contains("[backup_nas] mac = 18:66:da:0a:0b:0c"),
+            "{said}"
+        );
+        assert!(said.contains("[backup_nas] certificate_sha256: "), "{said}");
+        let written = fs::read_to_string(&file).unwrap();
+        assert!(written.contains("mac = \"18:66:da:0a:0b:0c\""), "{written}");
+        assert!(written.contains("address = \"10.201.0.11\""), "{written}");
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+
+        // What is there stays.
+        let again = init("10.201.0.12");
+        assert_eq!(again.status.code(), Some(4), "{again:?}");
+        assert!(text(&again.stderr).contains("stays as it is"), "{again:?}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), written);
+    });
+}

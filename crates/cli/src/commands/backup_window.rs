@@ -3,6 +3,7 @@
 mod check;
 mod dry_run;
 mod history;
+mod init;
 
 use ::backup_window::clock::SystemClock;
 use ::backup_window::config::Config;
@@ -43,6 +44,8 @@ enum Action {
     Run(RunArgs),
     /// Check the configuration and all that it names, without stopping, waking or writing anything.
     Check,
+    /// Write a configuration to start from, with what this machine can find out.
+    Init(init::InitArgs),
     /// Show what happened in earlier nights.
     History {
         /// The night, by the date on which it began [default: a line for each].
@@ -87,6 +90,7 @@ impl Command for BackupWindow {
             Action::Run(args) if args.dry_run => dry_run::run(&session, &args).await,
             Action::Run(args) => run(&session, &args).await,
             Action::Check => check::run(&session).await,
+            Action::Init(args) => init::run(&session, args).await,
             Action::History { date } => history::run(&session, date),
             Action::Recover => docker_backup::recover(&session).await,
             Action::Watch => docker_backup::watch(&session).await,
