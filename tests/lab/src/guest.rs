@@ -14,7 +14,7 @@
 //! is needed, and boots in seven seconds or so. When the guest's kernel switches the power off, QEMU
 //! ends, and that is the only thing that counts as off.
 //!
-//! The disk is a layer over an [image](image::prepare) that all guests share, so that each starts
+//! The disk is a layer over an image that all guests share, so that each starts
 //! clean, and it is kept while the guest lives: what happens at one boot is there at the next.
 //! Accounts and files are put there at the first boot, before anything of it runs.
 //!
