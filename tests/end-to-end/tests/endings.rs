@@ -52,6 +52,14 @@ fn wait_until(house: &House, what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
+/// When a run is in the middle of an outage.
+enum Moment {
+    /// So long after the first outage was written down. Another may have begun then, or none.
+    After(Duration),
+    /// When something is seen to be down.
+    Down,
+}
+
 /// A run in the middle of an outage.
 struct InAnOutage<'a> {
     house: &'a House,
@@ -61,14 +69,14 @@ struct InAnOutage<'a> {
 }
 
 impl<'a> InAnOutage<'a> {
-    /// Begins one with `docker-backup run`, and returns `after` it was written down.
-    fn begin(house: &'a House, after: Duration) -> Self {
+    /// Begins one with `docker-backup run`, and returns at this moment of it.
+    fn begin(house: &'a House, moment: Moment) -> Self {
         let mut command = house.command(&house.config, "docker-backup", &["run"]);
         command.stderr(Stdio::null());
-        Self::of(house, command, after)
+        Self::of(house, command, moment)
     }
 
-    fn of(house: &'a House, mut command: Command, after: Duration) -> Self {
+    fn of(house: &'a House, mut command: Command, moment: Moment) -> Self {
         let restless = prolong_outages(house);
         let before = house.running();
         let journal = journal(house);
@@ -80,7 +88,10 @@ impl<'a> InAnOutage<'a> {
             .spawn()
             .unwrap();
         wait_until(house, "an outage begins", || journal.exists());
-        house.wait(async { tokio::time::sleep(after).await });
+        match moment {
+            Moment::After(time) => house.wait(async { tokio::time::sleep(time).await }),
+            Moment::Down => wait_until(house, "something is down", || house.running() != before),
+        }
         Self {
             house,
             before,
@@ -168,7 +179,7 @@ impl<'a> InAnOutage<'a> {
     }
 }
 
-const AT_ONCE: Duration = Duration::ZERO;
+const AT_ONCE: Moment = Moment::After(Duration::ZERO);
 
 #[test]
 fn a_signal_that_asks_ends_the_run_after_everything_was_started_again() {
@@ -189,9 +200,7 @@ fn a_signal_that_asks_ends_the_run_after_everything_was_started_again() {
 fn a_killed_run_is_made_good_without_anybodys_help() {
     isolated(|| {
         let house = house();
-        let half_a_second = Duration::from_millis(500);
-        let outage = InAnOutage::begin(&house, half_a_second);
-        assert!(outage.is_down());
+        let outage = InAnOutage::begin(&house, Moment::Down);
         let down = outage.kill();
         println!("everything ran {} ms after SIGKILL", down.as_millis());
         assert!(down < SOON, "{down:?}");
@@ -207,9 +216,8 @@ fn a_killed_run_is_made_good_without_anybodys_help() {
         let mut command = house.command(&house.config, "docker-backup", &["run", "-vv"]);
         let (reader, writer) = std::io::pipe().unwrap();
         command.stderr(writer);
-        let outage = InAnOutage::of(&house, command, half_a_second);
+        let outage = InAnOutage::of(&house, command, Moment::Down);
         drop(reader);
-        assert!(outage.is_down());
         let killed = Instant::now();
         kill_process_group(outage.pid(), Signal::KILL).unwrap();
         let down = outage.killed(killed);
@@ -218,8 +226,7 @@ fn a_killed_run_is_made_good_without_anybodys_help() {
 
         let mut command = house.command(&house.config, "backup-window", &["run"]);
         command.stderr(Stdio::null());
-        let outage = InAnOutage::of(&house, command, half_a_second);
-        assert!(outage.is_down());
+        let outage = InAnOutage::of(&house, command, Moment::Down);
         let down = outage.kill();
         println!("and {} ms after one in a whole night", down.as_millis());
         assert!(down < SOON, "{down:?}");
@@ -293,11 +300,11 @@ fn whenever_it_is_ended_everything_runs_again() {
         let mut longest = Duration::ZERO;
         for milliseconds in [0, 50, 150, 300, 600, 1000, 1500, 2500] {
             let after = Duration::from_millis(milliseconds);
-            let outage = InAnOutage::begin(&house, after);
+            let outage = InAnOutage::begin(&house, Moment::After(after));
             down_at_the_end += u32::from(outage.is_down());
             let code = outage.end(Signal::TERM);
             assert_eq!(code, Some(143), "asked after {milliseconds} ms");
-            let outage = InAnOutage::begin(&house, after);
+            let outage = InAnOutage::begin(&house, Moment::After(after));
             down_at_the_end += u32::from(outage.is_down());
             let down = outage.kill();
             assert!(down < SOON, "killed after {milliseconds} ms: {down:?}");

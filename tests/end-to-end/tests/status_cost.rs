@@ -24,7 +24,7 @@ use tempfile::TempDir;
 const TASKS: i64 = 50;
 
 /// How much later each answer comes.
-const DELAY: Duration = Duration::from_millis(800);
+const DELAY: Duration = Duration::from_millis(500);
 
 /// How many snapshots a large NAS has.
 const SNAPSHOTS: u32 = 200_000;
@@ -35,7 +35,7 @@ const MOST_ROUND_TRIPS_OVER_JSON_RPC: f64 = 3.0;
 const LARGE_TO_SMALL: f64 = 1.1;
 
 /// An odd number, so that the median is a figure that was measured.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 
 struct House {
     nas: Simulator,
