@@ -45,7 +45,7 @@ pub(crate) fn run() -> io::Result<Verdict> {
         .arg(Path::new("seeds").join(TARGET))
         .arg("--")
         .arg(format!("-max_total_time={SECONDS}"))
-        .args(["-timeout=10", "-print_final_stats=1"])
+        .args(["-timeout=10", "-verbosity=0", "-print_final_stats=1"])
         .current_dir(PACKAGE)
         // It calls cargo by its name, and that is to be the nightly one.
         .env("RUSTUP_TOOLCHAIN", "nightly")
