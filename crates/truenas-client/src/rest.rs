@@ -22,7 +22,7 @@ use route::Route;
 /// A TrueNAS behind REST v2.0.
 ///
 /// Questions are asked again, up to five times with growing pauses and within
-/// [`Timeouts::total`], when no connection comes about and when the NAS is busy or starting (429,
+/// [`Timeouts::total`](crate::Timeouts::total), when no connection comes about and when the NAS is busy or starting (429,
 /// 502, 503). Nothing else is, and no request that changes anything.
 ///
 /// The proxies that the environment names (`HTTPS_PROXY`, …) are not used.

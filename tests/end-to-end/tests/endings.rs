@@ -53,6 +53,7 @@ fn wait_until(house: &House, what: &str, mut so: impl FnMut() -> bool) {
 }
 
 /// When a run is in the middle of an outage.
+#[derive(Debug, Clone, Copy)]
 enum Moment {
     /// So long after the first outage was written down. Another may have begun then, or none.
     After(Duration),
