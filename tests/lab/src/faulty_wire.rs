@@ -37,7 +37,7 @@ pub struct FaultyWire {
 struct Shared {
     server: SocketAddr,
     fault: WireFault,
-    /// The pieces that the clients sent and the server got.
+    /// The pieces that the clients sent and that were passed on.
     pieces: AtomicUsize,
     stopping: AtomicBool,
 }
@@ -78,7 +78,7 @@ impl FaultyWire {
         self.address
     }
 
-    /// How many pieces the server got from clients so far.
+    /// How many pieces of clients were passed on to the server so far.
     #[must_use]
     pub fn pieces(&self) -> usize {
         self.shared.pieces.load(Ordering::SeqCst)
@@ -154,11 +154,12 @@ impl Shared {
             if silent.load(Ordering::SeqCst) {
                 continue;
             }
+            if from_client {
+                // Before it is passed on, so that whoever has the answer to a piece finds it counted.
+                self.pieces.fetch_add(1, Ordering::SeqCst);
+            }
             if to_writer.write_all(&buffer[..length]).is_err() {
                 return cut();
-            }
-            if from_client {
-                self.pieces.fetch_add(1, Ordering::SeqCst);
             }
         }
     }
