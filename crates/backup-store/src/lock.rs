@@ -116,10 +116,13 @@ fn held(path: PathBuf, file: File, somebody: &str) -> StoreError {
 
 impl Drop for RepositoryLock {
     fn drop(&mut self) {
-        // Closing the file releases the lock; an old text would only mislead people.
+        // An old text would only mislead people.
         if self.is_ours_alone {
             let _ = self.file.set_len(0);
         }
+        // Closing the file is not enough: a process that this one is just starting has it too, until
+        // it becomes its own program.
+        let _ = self.file.unlock();
     }
 }
 
@@ -149,6 +152,19 @@ mod tests {
         drop(lock);
         assert_eq!(fs::read(folder.path().join(LOCK_FILE)).unwrap(), b"");
         RepositoryLock::acquire(folder.path(), "process 8").unwrap();
+    }
+
+    #[test]
+    fn a_lock_goes_even_if_a_child_still_has_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = RepositoryLock::acquire(folder.path(), "process 7").unwrap();
+        let reader = RepositoryLock::reading(folder.path()).unwrap().unwrap();
+        // What a child has between fork and exec: the same open files.
+        let child = [&writer, &reader].map(|lock| lock.file.try_clone().unwrap());
+        drop((writer, reader));
+        RepositoryLock::acquire(folder.path(), "process 8").unwrap();
+        RepositoryLock::without_readers(folder.path(), "process 8").unwrap();
+        drop(child);
     }
 
     #[test]

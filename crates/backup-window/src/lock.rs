@@ -15,7 +15,7 @@ use thiserror::Error;
 /// Held while a run may stop stacks or switch a NAS off. Dropping it releases it.
 #[derive(Debug)]
 pub struct RunLock {
-    _file: File,
+    file: File,
 }
 
 /// Why the lock could not be taken.
@@ -81,7 +81,15 @@ impl RunLock {
             std::process::id()
         )
         .map_err(io_error)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for RunLock {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a process that this one is just starting has it too, until
+        // it becomes its own program.
+        let _ = self.file.unlock();
     }
 }
 
@@ -100,7 +108,10 @@ mod tests {
             refused.to_string().contains("docker-backup run, process"),
             "{refused}"
         );
+        // What a child has between fork and exec: the same open file.
+        let child = first.file.try_clone().unwrap();
         drop(first);
         RunLock::take(&path, "nas-shutdown run", now).unwrap();
+        drop(child);
     }
 }
