@@ -115,7 +115,7 @@ fn trust(config: &Config, trust: &TrustSettings) -> Result<Trust, SetupError> {
     Ok(match trust {
         TrustSettings::Certificate(fingerprint) => Trust::Certificate(*fingerprint),
         TrustSettings::CaFile(file) => Trust::CaFile(config.readable_path(file)?),
-        TrustSettings::PublicRoots => Trust::PublicRoots,
+        TrustSettings::SystemRoots => Trust::SystemRoots,
     })
 }
 

@@ -57,7 +57,6 @@ mod probe;
 mod spec;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod trust;
 mod wait;
 
 pub use answer::Answer;
@@ -67,7 +66,7 @@ pub use probe::HttpsProbe;
 pub use probe::MockProbe;
 pub use probe::{IcmpProbe, IcmpUnavailable, Probe, SshProbe, TcpProbe};
 pub use spec::{BuildError, ProbeSpec, ProbeSpecError, SSH_PORT};
-pub use trust::{CertificateSha256, CertificateSha256Error, ServerTrust};
+pub use tls_trust::{CertificateFingerprint, Trust};
 pub use wait::{
     DeadlinePassed, DownOptions, NotDown, Observation, UpOptions, Wait, wait_until_down,
     wait_until_up,

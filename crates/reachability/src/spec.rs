@@ -1,6 +1,7 @@
 //! Probes as text, for command lines and configurations.
 
 mod build;
+mod fragment;
 mod parse;
 
 use std::fmt;
@@ -11,7 +12,7 @@ use url::Url;
 pub use build::BuildError;
 pub use parse::ProbeSpecError;
 
-use crate::ServerTrust;
+use crate::Trust;
 
 /// The port of SSH (RFC 4253, section 4.1).
 pub const SSH_PORT: u16 = 22;
@@ -23,10 +24,18 @@ pub const SSH_PORT: u16 = 22;
 /// | `icmp:HOST` | [`IcmpProbe`](crate::IcmpProbe) |
 /// | `tcp:HOST:PORT` | [`TcpProbe`](crate::TcpProbe) |
 /// | `ssh:HOST[:PORT]` | [`SshProbe`](crate::SshProbe), port [22](SSH_PORT) unless it is given |
-/// | `https://HOST[:PORT]/PATH` | `HttpsProbe`, of the feature `https`; may end in what is said at [`ServerTrust`] |
+/// | `https://HOST[:PORT]/PATH` | `HttpsProbe`, of the feature `https` |
 /// | `truenas:https://HOST[:PORT]` | none of this crate's: see [`BuildError::NeedsBuilder`] |
 ///
 /// `HOST` is a name, an IPv4 address, or an IPv6 address in brackets. Serialized as that text.
+///
+/// The last two may end in which certificate is believed:
+///
+/// | end | [`Trust`] |
+/// |---|---|
+/// | nothing | [`Trust::SystemRoots`] |
+/// | `#ca=FILE` | [`Trust::CaFile`] |
+/// | `#sha256=AB:CD:…` | [`Trust::Certificate`] |
 ///
 /// ```
 /// use reachability::{Probe, ProbeSpec};
@@ -64,14 +73,14 @@ pub enum ProbeSpec {
         /// What is asked for: `https`, without a user and without a fragment.
         url: Url,
         /// Which certificate is believed.
-        trust: ServerTrust,
+        trust: Trust,
     },
     /// Does a TrueNAS say that it is ready?
     TrueNas {
         /// Where its web interface is: `https`, without a user and without a fragment.
         url: Url,
         /// Which certificate is believed.
-        trust: ServerTrust,
+        trust: Trust,
     },
 }
 
@@ -81,8 +90,8 @@ impl fmt::Display for ProbeSpec {
             Self::Icmp { host } => write!(f, "icmp:{}", Host(host)),
             Self::Tcp { host, port } => write!(f, "tcp:{}:{port}", Host(host)),
             Self::Ssh { host, port } => write!(f, "ssh:{}:{port}", Host(host)),
-            Self::Https { url, trust } => write!(f, "{url}{}", trust.fragment()),
-            Self::TrueNas { url, trust } => write!(f, "truenas:{url}{}", trust.fragment()),
+            Self::Https { url, trust } => write!(f, "{url}{}", fragment::write(trust)),
+            Self::TrueNas { url, trust } => write!(f, "truenas:{url}{}", fragment::write(trust)),
         }
     }
 }

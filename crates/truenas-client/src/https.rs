@@ -152,11 +152,11 @@ impl Connection {
     }
 
     fn classify(&self, error: &reqwest::Error, request: &str) -> TrueNasError {
-        match (&self.options.trust, tls::certificate_mismatch(error)) {
-            (Trust::Certificate(pin), Some(mismatch)) => TrueNasError::CertificateMismatch {
+        match (&self.options.trust, tls::refused_certificate(error)) {
+            (Trust::Certificate(pin), Some(refused)) => TrueNasError::CertificateMismatch {
                 url: self.address.to_string(),
                 expected: *pin,
-                found: mismatch.found,
+                found: refused.fingerprint(),
             },
             _ => classify(error, &self.address, request, &self.options.timeouts),
         }

@@ -1,29 +1,12 @@
 //! How a NAS is reached, whatever it speaks.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::address::NasAddress;
-use crate::{CertificateFingerprint, TrueNasError};
-
-/// Which certificate of a NAS is believed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Trust {
-    /// Exactly this one: what a self-signed certificate, as every TrueNAS has at first, calls for.
-    ///
-    /// The fingerprint takes the place of name, issuer and expiry, which are not looked at: they
-    /// say who vouches for a certificate and for how long, and here nobody else does. That the NAS
-    /// holds the key of the certificate is verified as always.
-    Certificate(CertificateFingerprint),
-    /// Those signed by a certificate in this PEM file, for the name in the URL.
-    CaFile(PathBuf),
-    /// Those signed by an authority that this machine trusts, for the name in the URL.
-    PublicRoots,
-}
+use crate::{TrueNasError, Trust};
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +43,8 @@ pub struct NasOptions {
     pub user: Option<String>,
     /// The key, made under *API Keys* on the NAS. White space around it is not part of it.
     pub api_key: SecretString,
-    /// Which certificate is believed.
+    /// Which certificate is believed: [`Trust::Certificate`] for the self-signed one that every
+    /// TrueNAS has at first.
     pub trust: Trust,
     /// How long things may take.
     pub timeouts: Timeouts,

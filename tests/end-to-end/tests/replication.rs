@@ -445,9 +445,13 @@ fn a_certificate_is_shown_for_the_configuration() {
     let url = house.primary().url().to_string();
     let fingerprint = house.primary().certificate_sha256();
     let line = format!("certificate_sha256 = \"{fingerprint}\"");
-    house.run(&["trust", &url]).expect(0, &[&line]);
+    let shown = ["Names:     primary, localhost, 127.0.0.1", "Issued by: itself", "Valid:     "];
+    house
+        .run(&["trust", &url])
+        .expect(0, &[&[line.as_str()], &shown[..]].concat());
     let json = house.run(&["trust", &url, "--json"]).expect(0, &[]).json();
     assert_eq!(json["certificate_sha256"], fingerprint.as_str());
+    assert_eq!(json["subject"], json["issuer"], "{json}");
     assert_eq!(house.control().keys_seen(), 0);
 }
 

@@ -157,7 +157,7 @@ pub enum TrustSettings {
     /// The authorities in this file.
     CaFile(FileRef),
     /// The authorities that this machine trusts.
-    PublicRoots,
+    SystemRoots,
 }
 
 /// `[primary_nas]`: the NAS that is always on.
@@ -270,7 +270,7 @@ impl TrustSettings {
             ),
             (Some(fingerprint), None) => Ok(Self::Certificate(fingerprint)),
             (None, Some(file)) => Ok(Self::CaFile(file)),
-            (None, None) => Ok(Self::PublicRoots),
+            (None, None) => Ok(Self::SystemRoots),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Probes of what a configuration or a command line names.
 
-use reachability::{BuildError, Probe, ProbeSpec, ServerTrust};
-use truenas_client::{CertificateFingerprint, Trust};
+use reachability::{BuildError, Probe, ProbeSpec, Trust};
 use url::Url;
 
 use super::SetupError;
@@ -26,7 +25,7 @@ fn truenas(
     config: Option<&Config>,
     spec: &ProbeSpec,
     url: &Url,
-    trust: &ServerTrust,
+    trust: &Trust,
 ) -> Result<Box<dyn Probe>, SetupError> {
     let known = config.and_then(|config| {
         let backup = config.backup_nas().ok().and_then(|nas| nas.api.as_ref());
@@ -50,15 +49,10 @@ fn truenas(
 }
 
 /// What the address says of the certificate, or else the configuration.
-fn trust_of(config: &Config, api: &NasApi, trust: &ServerTrust) -> Result<Trust, SetupError> {
+fn trust_of(config: &Config, api: &NasApi, trust: &Trust) -> Result<Trust, SetupError> {
     match trust {
-        ServerTrust::Certificate(pin) => {
-            // Two types of one thing: the crates that have them do not know each other.
-            let pin = CertificateFingerprint::from_bytes(*pin.as_bytes());
-            Ok(Trust::Certificate(pin))
-        }
-        ServerTrust::CaFile(file) => Ok(Trust::CaFile(file.clone())),
-        _ => super::trust(config, &api.trust),
+        Trust::SystemRoots => super::trust(config, &api.trust),
+        said => Ok(said.clone()),
     }
 }
 

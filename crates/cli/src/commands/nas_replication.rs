@@ -2,24 +2,23 @@
 
 mod since;
 mod status;
+mod trust;
 
 use std::time::Duration;
 
 use backup_window::clock::{Clock as _, SystemClock};
 use backup_window::exit::Exit;
-use backup_window::nas_error;
 use backup_window::night::time_left;
 use backup_window::setup;
 use backup_window::step::replicate::{self, ReplicateOptions};
 use backup_window::step::{StepEnd, prove};
 use clap::{Args, Parser, Subcommand};
-use serde::Serialize;
-use truenas_client::{TrueNas, fetch_certificate};
+use truenas_client::TrueNas;
 use url::Url;
 
 use crate::args::{EXIT_CODES, Global, duration};
 use crate::command::Command;
-use crate::failure::{Failure, failed_to};
+use crate::failure::Failure;
 use crate::session::Session;
 use crate::tonight;
 
@@ -45,7 +44,7 @@ enum Action {
     /// Wait until the configured tasks have brought over a snapshot that is new enough, and find it
     /// on both NAS.
     Wait(WaitArgs),
-    /// Show a NAS's certificate fingerprint, for the configuration.
+    /// Show a NAS's certificate, and its fingerprint for the configuration.
     Trust {
         /// The NAS, as `https://HOST`.
         url: Url,
@@ -69,12 +68,6 @@ struct WaitArgs {
     trigger: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct Certificate {
-    url: Url,
-    certificate_sha256: String,
-}
-
 impl Command for NasReplication {
     fn global(&self) -> &Global {
         &self.global
@@ -84,7 +77,7 @@ impl Command for NasReplication {
         match self.action {
             Action::Status => status::run(&session).await,
             Action::Wait(args) => wait(&session, args).await,
-            Action::Trust { url } => trust(&session, url).await,
+            Action::Trust { url } => trust::run(&session, url).await,
         }
     }
 }
@@ -136,22 +129,4 @@ async fn wait(session: &Session, args: WaitArgs) -> Result<Exit, Failure> {
     session
         .output()
         .write_steps(&records, &tonight::time_zone(Some(&config)))
-}
-
-async fn trust(session: &Session, url: Url) -> Result<Exit, Failure> {
-    let fingerprint = fetch_certificate(&url)
-        .await
-        .map_err(|error| failed_to(nas_error::exit(&error), &error))?;
-    let certificate = Certificate {
-        url,
-        certificate_sha256: fingerprint.to_string(),
-    };
-    session.output().write(&certificate, || {
-        format!(
-            "certificate_sha256 = \"{}\"\n\nCompare it with what the NAS shows under System, \
-             Certificates, before you trust it.",
-            certificate.certificate_sha256
-        )
-    })?;
-    Ok(Exit::Done)
 }

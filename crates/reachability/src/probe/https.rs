@@ -1,7 +1,5 @@
 //! Does a web server answer?
 
-mod tls;
-
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,24 +11,25 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use tls_trust::{RefusedCertificate, TrustError};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use url::{Host, Position, Url};
 
 use super::connect::connect;
-use crate::{Answer, BuildError, Probe, ProbeSpec, ServerTrust};
+use crate::{Answer, BuildError, Probe, ProbeSpec, Trust};
 
 /// Asks a web server for a page, and looks at the status of the answer alone.
 ///
 /// A status below 500 is up: a server that redirects, or wants to know who asks, works. It goes no
 /// further: no redirect is followed, nothing is sent that says who asks, and the page is not read.
-/// The certificate is judged as [`ServerTrust`] says; one that is not believed is
+/// The certificate is judged as [`Trust`] says; one that is not believed is
 /// [`Answer::Failed`], since what answers is not known to be the server that was meant.
 #[derive(Clone)]
 pub struct HttpsProbe {
     url: Url,
-    trust: ServerTrust,
+    trust: Trust,
     host: String,
     port: u16,
     name: ServerName<'static>,
@@ -48,7 +47,7 @@ impl HttpsProbe {
     ///
     /// # Errors
     /// When they cannot be, or when the address is none of a web server with TLS.
-    pub fn new(mut url: Url, trust: ServerTrust) -> Result<Self, BuildError> {
+    pub fn new(mut url: Url, trust: Trust) -> Result<Self, BuildError> {
         url.set_fragment(None);
         let bad = |why: &str| BuildError::Tls {
             url: format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default()),
@@ -72,7 +71,10 @@ impl HttpsProbe {
             Host::Ipv4(address) => (address.to_string(), ServerName::from(address).to_owned()),
             Host::Ipv6(address) => (address.to_string(), ServerName::from(address).to_owned()),
         };
-        let tls = tls::configuration(&trust, &url)?;
+        let tls = trust.client_config().map_err(|error| match error {
+            TrustError::CaFile { file, source, .. } => BuildError::CaFile { file, source },
+            error => bad(&error.to_string()),
+        })?;
         Ok(Self {
             url,
             trust,
@@ -152,14 +154,21 @@ fn broken(error: &io::Error) -> Answer {
         | io::ErrorKind::BrokenPipe
         | io::ErrorKind::ConnectionAborted => Answer::Refused,
         _ => Answer::Failed {
-            reason: match tls::seen(error) {
-                Some(found) => format!(
-                    "the server shows another certificate than the one that is believed, {found}"
+            reason: match refused(error) {
+                Some(refused) => format!(
+                    "the server shows another certificate than the one that is believed, {}",
+                    refused.fingerprint()
                 ),
                 None => format!("no trustworthy connection: {error}"),
             },
         },
     }
+}
+
+/// The certificate that was shown in place of the one that is believed, if that is what an error is
+/// about.
+fn refused(error: &io::Error) -> Option<&RefusedCertificate> {
+    RefusedCertificate::of(error.get_ref()?.downcast_ref()?)
 }
 
 /// What a failed request says.

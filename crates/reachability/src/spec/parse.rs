@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use url::Url;
 
-use super::{ProbeSpec, SSH_PORT};
-use crate::ServerTrust;
+use super::{ProbeSpec, SSH_PORT, fragment};
+use crate::Trust;
 
 impl FromStr for ProbeSpec {
     type Err = ProbeSpecError;
@@ -50,7 +50,7 @@ fn parse(text: &str) -> Result<ProbeSpec, Problem> {
 }
 
 /// An address, and what stands after its `#`.
-fn server(text: &str) -> Result<(Url, ServerTrust), Problem> {
+fn server(text: &str) -> Result<(Url, Trust), Problem> {
     let (address, fragment) = match text.split_once('#') {
         Some((address, fragment)) => (address, Some(fragment)),
         None => (text, None),
@@ -63,8 +63,8 @@ fn server(text: &str) -> Result<(Url, ServerTrust), Problem> {
         return Err(Problem::User);
     }
     let trust = match fragment {
-        None => ServerTrust::default(),
-        Some(fragment) => ServerTrust::from_fragment(fragment).ok_or(Problem::Trust)?,
+        None => Trust::default(),
+        Some(end) => fragment::read(end).ok_or(Problem::Trust)?,
     };
     Ok((url, trust))
 }

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::{BuildError, ProbeSpec};
-use crate::ServerTrust;
+use crate::Trust;
 
 fn tcp(host: &str, port: u16) -> ProbeSpec {
     ProbeSpec::Tcp {
@@ -108,7 +108,7 @@ fn servers_are_believed_as_the_end_of_the_address_says() {
         panic!("no web server");
     };
     assert_eq!(url.fragment(), None);
-    assert_eq!(trust, ServerTrust::CaFile("ca.pem".into()));
+    assert_eq!(trust, Trust::CaFile("ca.pem".into()));
 }
 
 #[test]

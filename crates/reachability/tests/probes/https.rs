@@ -3,11 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use reachability::{Answer, BuildError, ProbeSpec};
+use reachability::{Answer, BuildError, CertificateFingerprint, ProbeSpec};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::PrivatePkcs8KeyDer;
-use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
 
@@ -66,14 +65,10 @@ impl Web {
             }
         })
         .await;
-        let digest = Sha256::digest(&der);
         Self {
             port,
             pem: made.cert.pem(),
-            sha256: digest.iter().fold(String::new(), |text, byte| {
-                let colon = if text.is_empty() { "" } else { ":" };
-                format!("{text}{colon}{byte:02X}")
-            }),
+            sha256: CertificateFingerprint::of_der(&der).to_string(),
             asked,
         }
     }

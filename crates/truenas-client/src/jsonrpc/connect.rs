@@ -113,13 +113,13 @@ impl Connector {
         let url = self.address.to_string();
         match (
             &self.trust,
-            tls::certificate_mismatch(error),
+            tls::refused_certificate(error),
             cause::rustls_error(error),
         ) {
-            (Trust::Certificate(pin), Some(mismatch), _) => TrueNasError::CertificateMismatch {
+            (Trust::Certificate(pin), Some(refused), _) => TrueNasError::CertificateMismatch {
                 url,
                 expected: *pin,
-                found: mismatch.found,
+                found: refused.fingerprint(),
             },
             (_, _, Some(tls)) => TrueNasError::Tls {
                 url,

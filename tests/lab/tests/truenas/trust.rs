@@ -41,7 +41,7 @@ async fn another_certificate_gets_no_key() {
     assert_eq!(error.kind(), ErrorKind::Untrusted);
 
     // Nor does one that this machine has no reason to trust, or that has no roots to trust.
-    options.trust = Trust::PublicRoots;
+    options.trust = Trust::SystemRoots;
     match RestClient::new(options) {
         Ok(client) => {
             let error = client.pools().await.unwrap_err();
@@ -58,7 +58,9 @@ async fn another_certificate_gets_no_key() {
 async fn a_certificate_is_fetched_without_a_request() {
     let nas = primary().await;
     let found = fetch_certificate(&nas.url()).await.unwrap();
-    assert_eq!(found.to_string(), nas.certificate_sha256());
+    assert_eq!(found.fingerprint.to_string(), nas.certificate_sha256());
+    let details = found.details.unwrap();
+    assert!(details.is_self_issued(), "{details:?}");
     assert_eq!(nas.control().requests(), []);
 }
 
@@ -101,7 +103,7 @@ async fn an_address_without_tls_is_refused_before_it_is_called() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
-    let options = NasOptions::new(url.clone(), "1-key".to_owned().into(), Trust::PublicRoots);
+    let options = NasOptions::new(url.clone(), "1-key".to_owned().into(), Trust::SystemRoots);
     let error = RestClient::new(options).unwrap_err();
     assert!(matches!(error, TrueNasError::NotHttps { .. }), "{error}");
     assert!(matches!(

@@ -108,7 +108,7 @@ pub(super) async fn run(session: &Session, args: InitArgs) -> Result<Exit, Failu
     report.note(Key::TimeZone, zone);
     if let Some(primary) = args.primary {
         let certificate = fetch_certificate(&primary).await;
-        let certificate = certificate.map(|found| found.to_string());
+        let certificate = certificate.map(|found| found.fingerprint.to_string());
         let address = primary.origin().ascii_serialization();
         report.note(Key::PrimaryUrl, Ok(address));
         report.note(
@@ -154,7 +154,7 @@ async fn look_at_backup(report: &mut Report, address: IpAddr) {
     report.note(Key::BackupMac, mac);
     let certificate = match (web.is_up(), Url::parse(&url)) {
         (true, Ok(url)) => match fetch_certificate(&url).await {
-            Ok(found) => Ok(found.to_string()),
+            Ok(found) => Ok(found.fingerprint.to_string()),
             Err(error) => Err(sentence::failed_to(&error)),
         },
         _ => Err(format!("its web page at {url} is {web}")),

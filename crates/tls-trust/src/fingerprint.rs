@@ -1,9 +1,10 @@
-//! The fingerprint by which a NAS's certificate is pinned.
+//! The fingerprint by which a certificate is pinned.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
 
 /// The SHA-256 digest of a certificate in DER form: what browsers, and
 /// `openssl x509 -fingerprint -sha256`, show as its fingerprint.
@@ -12,14 +13,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// with or without `SHA256:` or `sha256/` before them; written as `AB:CD:…`.
 ///
 /// ```
-/// use truenas_client::CertificateFingerprint;
+/// use tls_trust::CertificateFingerprint;
 ///
 /// let with_colons: CertificateFingerprint =
 ///     "BA:78:16:BF:8F:01:CF:EA:41:41:40:DE:5D:AE:22:23:B0:03:61:A3:96:17:7A:9C:B4:10:FF:61:F2:00:15:AD".parse()?;
 /// let without = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".parse()?;
 /// assert_eq!(with_colons, without);
 /// assert_eq!(with_colons, CertificateFingerprint::of_der(b"abc"));
-/// # Ok::<_, truenas_client::ParseFingerprintError>(())
+/// # Ok::<_, tls_trust::ParseFingerprintError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CertificateFingerprint([u8; 32]);
@@ -28,10 +29,7 @@ impl CertificateFingerprint {
     /// The fingerprint of a certificate in DER form.
     #[must_use]
     pub fn of_der(certificate: &[u8]) -> Self {
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(digest.as_ref());
-        Self(bytes)
+        Self(Sha256::digest(certificate).into())
     }
 
     /// The fingerprint with these bytes.
