@@ -334,12 +334,13 @@ impl Now<'_> {
             .zip(self.time_zone)
             .and_then(|(last, zone)| Some(task.naming_schema.time_of(&last.name, zone)?.earliest));
         let verdict = judge_snapshots(task, expected_since, taken);
-        let needs_attention = matches!(
-            verdict,
-            SnapshotVerdict::Stale { .. }
-                | SnapshotVerdict::Failed { .. }
-                | SnapshotVerdict::Held { .. }
-        ) || matches!(task.state, TaskState::Unknown { .. });
+        let needs_attention =
+            matches!(
+                verdict,
+                SnapshotVerdict::Stale { .. }
+                    | SnapshotVerdict::Failed { .. }
+                    | SnapshotVerdict::Held { .. }
+            ) || matches!(task.state, TaskState::Unstated | TaskState::Unknown { .. });
         SnapshotTaskStatus {
             dataset: task.dataset.clone(),
             last_run: ended_at(&task.state),
@@ -397,6 +398,9 @@ fn judge_snapshots(
         },
         TaskState::Pending => SnapshotVerdict::Unknown {
             why: "it has not run, as far as the NAS remembers".to_owned(),
+        },
+        TaskState::Unstated => SnapshotVerdict::Unknown {
+            why: "the NAS does not say how it goes".to_owned(),
         },
         TaskState::Unknown { raw } => SnapshotVerdict::Unknown {
             why: format!("the NAS describes its state as {raw}"),

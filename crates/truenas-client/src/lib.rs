@@ -77,7 +77,7 @@
 //! | running a snapshot task | at once | at once | at once | as a job |
 //! | last snapshot of snapshot tasks | not told | not told | told | told |
 //! | state of a disabled task | `PENDING` | `PENDING` | `PENDING` | as it last ended |
-//! | state before the first end | `PENDING` | `PENDING` | `PENDING` | may lack its word: [`TaskState::Unknown`] |
+//! | state before the first end | `PENDING` | `PENDING` | `PENDING` | may lack its word: [`TaskState::Unstated`] |
 //!
 //! Only full administrators get in over REST from 25.04 on; over JSON-RPC, the role
 //! `READONLY_ADMIN` is enough for everything that only asks.

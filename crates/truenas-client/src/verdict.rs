@@ -234,6 +234,9 @@ pub fn judge(task: Option<&ReplicationTask>, evidence: &VerdictInput) -> Judgeme
                 why: reason.clone(),
             }
         }
+        TaskState::Unstated => Verdict::Unknown {
+            why: "the NAS does not say how the task goes, as before its first end".to_owned(),
+        },
         TaskState::Unknown { raw } => Verdict::Unknown {
             why: format!("the NAS describes the task's state as {raw}"),
         },

@@ -445,7 +445,11 @@ fn a_certificate_is_shown_for_the_configuration() {
     let url = house.primary().url().to_string();
     let fingerprint = house.primary().certificate_sha256();
     let line = format!("certificate_sha256 = \"{fingerprint}\"");
-    let shown = ["Names:     primary, localhost, 127.0.0.1", "Issued by: itself", "Valid:     "];
+    let shown = [
+        "Names:     primary, localhost, 127.0.0.1",
+        "Issued by: itself",
+        "Valid:     ",
+    ];
     house
         .run(&["trust", &url])
         .expect(0, &[&[line.as_str()], &shown[..]].concat());

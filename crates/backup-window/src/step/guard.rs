@@ -112,6 +112,9 @@ fn busy(nas: &str, task: &ReplicationTask) -> Option<String> {
                 "{nas}: replication \"{name}\" has been waiting{since}{reason}"
             ))
         }
+        TaskState::Unstated => Some(format!(
+            "{nas}: the NAS does not say whether replication \"{name}\" runs"
+        )),
         TaskState::Unknown { raw } => Some(format!(
             "{nas}: the state of replication \"{name}\" cannot be understood: {raw}"
         )),

@@ -57,6 +57,9 @@ pub enum TaskState {
         /// Why not.
         reason: String,
     },
+    /// The NAS describes the task without a word for its state, as TrueNAS 26 does before the first
+    /// end of one. Nothing follows from that: it may run.
+    Unstated,
     /// Something that is not known here.
     Unknown {
         /// What the NAS said, perhaps shortened.
@@ -118,6 +121,7 @@ impl TaskState {
                 at,
                 reason: text(value, "reason").unwrap_or_else(|| "no reason given".to_owned()),
             },
+            None if value.is_object() && value.get("state").is_none() => Self::Unstated,
             _ => unknown(),
         }
     }
@@ -132,7 +136,7 @@ impl TaskState {
             Self::Pending | Self::Finished { .. } | Self::Error { .. } | Self::Hold { .. } => {
                 Some(false)
             }
-            Self::Unknown { .. } => None,
+            Self::Unstated | Self::Unknown { .. } => None,
         }
     }
 }

@@ -276,6 +276,7 @@ fn the_other_states_are_passed_on() {
     );
     for state in [
         TaskState::Pending,
+        TaskState::Unstated,
         TaskState::Unknown {
             raw: "{}".to_owned(),
         },
@@ -292,6 +293,7 @@ fn any_state() -> impl Strategy<Value = TaskState> {
     let text = "[a-z]{0,5}";
     prop_oneof![
         1 => Just(TaskState::Pending),
+        1 => Just(TaskState::Unstated),
         1 => (prop::option::of(at.clone()), prop::option::of(text))
             .prop_map(|(since, reason)| TaskState::Waiting { since, reason }),
         1 => prop::option::of(at.clone()).prop_map(|at| TaskState::Running { at, progress: None }),

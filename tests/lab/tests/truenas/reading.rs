@@ -154,7 +154,6 @@ async fn states_of_the_future_are_unknown() {
     let client = client(&nas);
     for state in [
         json!({"state": "PONDERING"}),
-        json!({"last_snapshot": "tank/docker@a"}),
         json!("FINISHED"),
         json!(null),
     ] {

@@ -58,7 +58,8 @@ pub(crate) async fn a_state_without_its_word(tongue: Tongue) {
     let state = json!({"job": null, "last_snapshot": "tank/docker@auto-2026-11-27_03-15-00"});
     house.control().set_state(TASK, state);
     let task = house.task().await;
-    assert!(matches!(task.state, TaskState::Unknown { .. }), "{task:?}");
+    assert_eq!(task.state, TaskState::Unstated, "{task:?}");
+    assert_eq!(task.state.is_active(), None);
     assert!(task.last_snapshot.is_some());
     let verdict = house.verdict(jiff::Timestamp::UNIX_EPOCH).await;
     assert!(matches!(verdict, Verdict::Unknown { .. }), "{verdict:?}");

@@ -110,6 +110,7 @@ fn whatever_runs_or_waits_or_is_not_known_keeps_it_on() {
         raw: "{\"state\":\"DANCING\"}".to_owned(),
     };
     insta::assert_snapshot!(refusal(&with_task(unknown)), @r#"primary NAS: the state of replication "docker to backup" cannot be understood: {"state":"DANCING"}"#);
+    insta::assert_snapshot!(refusal(&with_task(TaskState::Unstated)), @r#"primary NAS: the NAS does not say whether replication "docker to backup" runs"#);
     insta::assert_snapshot!(refusal(&with_scan(ScanFunction::Resilver, ScanState::Scanning)), @"backup NAS: a resilver of pool dozer runs");
     insta::assert_snapshot!(refusal(&with_scan(ScanFunction::Scrub, ScanState::Other("NAPPING".to_owned()))), @r#"backup NAS: the state of the scrub of pool dozer cannot be understood: Other("NAPPING")"#);
     let mut silent = safe();
@@ -122,6 +123,7 @@ fn any_state() -> impl Strategy<Value = TaskState> {
     let at = || NIGHT.parse().unwrap();
     prop_oneof![
         Just(TaskState::Pending),
+        Just(TaskState::Unstated),
         Just(TaskState::Waiting {
             since: None,
             reason: None

@@ -73,9 +73,8 @@ fn what_cannot_be_read_is_unknown_and_keeps_what_was_said() {
     for state in [
         json!(null),
         json!("FINISHED"),
-        json!({}),
-        // TrueNAS 26 before the first run has finished.
-        json!({"job": null, "last_snapshot": "tank/a@auto-1"}),
+        json!([]),
+        json!({"state": null}),
         json!({"state": "PAUSED"}),
         json!({"state": 1}),
         json!({"state": "FINISHED"}),
@@ -87,6 +86,19 @@ fn what_cannot_be_read_is_unknown_and_keeps_what_was_said() {
             panic!("{state} was understood");
         };
         assert_eq!(raw, state.to_string());
+    }
+}
+
+#[test]
+fn a_state_without_its_word_is_unstated() {
+    for state in [
+        json!({}),
+        // TrueNAS 26 before the first run has finished.
+        json!({"job": null, "last_snapshot": "tank/a@auto-1"}),
+    ] {
+        let read = TaskState::from_json(&state);
+        assert_eq!(read, TaskState::Unstated, "{state}");
+        assert_eq!(read.is_active(), None, "{state}");
     }
 }
 
