@@ -14,12 +14,14 @@ pub mod verify;
 pub mod wake;
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use reachability::Observation;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
-use crate::evidence::{Evidence, Fact};
+use crate::evidence::{Evidence, Fact, Watched};
 use crate::exit::Exit;
 
 /// A step of the night.
@@ -262,6 +264,27 @@ impl<'a> Recorder<'a> {
         };
         tracing::info!(step = %self.step, "{evidence}");
         self.evidence.push(evidence);
+    }
+
+    /// Adds what the answers to a probe were in the course of this step, each at its time.
+    pub fn watched(&mut self, observations: &[Observation]) {
+        for seen in observations {
+            let fact = Fact::Watched(Watched {
+                answer: seen.answer.to_string(),
+                times: seen.times,
+                until: self.after(seen.until),
+            });
+            self.saw_at(self.after(seen.after), &seen.target, fact);
+        }
+    }
+
+    /// The time so long after the beginning of the step.
+    #[must_use]
+    pub fn after(&self, after: Duration) -> Timestamp {
+        SignedDuration::try_from(after)
+            .ok()
+            .and_then(|after| self.began.checked_add(after).ok())
+            .unwrap_or(self.began)
     }
 
     /// Adds something that somebody should look at.

@@ -68,6 +68,6 @@ pub use probe::{IcmpProbe, IcmpUnavailable, Probe, SshProbe, TcpProbe};
 pub use spec::{BuildError, ProbeSpec, ProbeSpecError, SSH_PORT};
 pub use tls_trust::{CertificateFingerprint, Trust};
 pub use wait::{
-    DeadlinePassed, DownOptions, NotDown, Observation, UpOptions, Wait, wait_until_down,
+    DeadlinePassed, DownOptions, History, NotDown, Observation, UpOptions, Wait, wait_until_down,
     wait_until_up,
 };

@@ -74,21 +74,24 @@ pub struct Wait {
     /// From the beginning of the wait to the answer that decided it.
     #[serde(rename = "took_seconds", with = "seconds")]
     pub took: Duration,
-    /// All answers, oldest first. Equal ones in a row are one, with their number; and there are
-    /// never more than 64, so of a host that keeps changing its mind, the middle is left out.
+    /// All answers, oldest first, as [`History`] keeps them.
     pub observations: Vec<Observation>,
 }
 
-/// What is remembered of the answers so far. See [`Wait::observations`].
-#[derive(Debug, Default)]
-struct History {
+/// The answers of one probe so far, for those who keep them while they ask.
+///
+/// Equal ones in a row are one, with their number; and there are never more than 64, so of a host
+/// that keeps changing its mind, the middle is left out.
+#[derive(Debug, Clone, Default)]
+pub struct History {
     runs: Vec<Observation>,
 }
 
 impl History {
     const MOST: usize = 64;
 
-    fn add(&mut self, observation: &Observation) {
+    /// Adds the newest answer.
+    pub fn add(&mut self, observation: &Observation) {
         match self.runs.last_mut() {
             Some(last) if last.answer == observation.answer => {
                 last.until = observation.until;
@@ -103,8 +106,16 @@ impl History {
         }
     }
 
-    fn last(&self) -> Option<&Observation> {
+    /// The newest answer.
+    #[must_use]
+    pub fn last(&self) -> Option<&Observation> {
         self.runs.last()
+    }
+
+    /// All of them, oldest first.
+    #[must_use]
+    pub fn observations(&self) -> &[Observation] {
+        &self.runs
     }
 
     fn into_observations(self) -> Vec<Observation> {

@@ -1,14 +1,11 @@
 //! Make sure that the backup NAS is off: silent, and for longer than a restart takes.
 
-use std::time::Duration;
-
-use jiff::{SignedDuration, Timestamp};
-use reachability::{DownOptions, NotDown, Observation, Probe, wait_until_down};
+use reachability::{DownOptions, History, NotDown, Observation, Probe, wait_until_down};
 use tokio_util::sync::CancellationToken;
 
 use super::{Outcome, Recorder, Step, StepEnd, StepRecord};
 use crate::clock::Clock;
-use crate::evidence::{Fact, Reboot, Watched};
+use crate::evidence::{Fact, Reboot};
 use crate::sentence;
 
 /// Waits until the host is down and stays so.
@@ -21,17 +18,19 @@ pub async fn run(
     let mut recorder = Recorder::begin(Step::Confirm, clock);
     let target = probe.target();
     recorder.hand_on(Outcome::Confirm { off: false });
-    let mut ignore = |_: &Observation| {};
+    let mut history = History::default();
+    let mut keep = |seen: &Observation| history.add(seen);
     let result = tokio::select! {
-        result = wait_until_down(probe, options, &mut ignore) => result,
-        () = cancel.cancelled() => {
-            recorder.needs_attention("whether the backup NAS is off is not known");
-            return recorder.end(StepEnd::Cancelled, "ended by a signal");
-        }
+        result = wait_until_down(probe, options, &mut keep) => Some(result),
+        () = cancel.cancelled() => None,
     };
+    recorder.watched(history.observations());
     match result {
-        Ok(wait) => {
-            watched(&mut recorder, &wait.observations);
+        None => {
+            recorder.needs_attention("whether the backup NAS is off is not known");
+            recorder.end(StepEnd::Cancelled, "ended by a signal")
+        }
+        Some(Ok(_)) => {
             recorder.hand_on(Outcome::Confirm { off: true });
             recorder.saw(
                 &target,
@@ -41,8 +40,7 @@ pub async fn run(
             );
             recorder.end(StepEnd::Done, "the backup NAS is off")
         }
-        Err(error) => {
-            watched(&mut recorder, error.observations());
+        Some(Err(error)) => {
             if let NotDown::Rebooted {
                 silent_after,
                 answered_after,
@@ -50,10 +48,9 @@ pub async fn run(
                 ..
             } = &error
             {
-                let began = recorder.began();
                 let fact = Fact::Rebooted(Reboot {
-                    silent_from: later(began, *silent_after),
-                    answered_at: later(began, *answered_after),
+                    silent_from: recorder.after(*silent_after),
+                    answered_at: recorder.after(*answered_after),
                     answer: answer.to_string(),
                 });
                 recorder.saw(&target, fact);
@@ -67,24 +64,4 @@ pub async fn run(
             recorder.end(end, format!("the backup NAS is not off: {why}"))
         }
     }
-}
-
-/// Writes down all that was seen, each at its time.
-fn watched(recorder: &mut Recorder<'_>, observations: &[Observation]) {
-    let began = recorder.began();
-    for seen in observations {
-        let fact = Fact::Watched(Watched {
-            answer: seen.answer.to_string(),
-            times: seen.times,
-            until: later(began, seen.until),
-        });
-        recorder.saw_at(later(began, seen.after), &seen.target, fact);
-    }
-}
-
-fn later(began: Timestamp, after: Duration) -> Timestamp {
-    SignedDuration::try_from(after)
-        .ok()
-        .and_then(|after| began.checked_add(after).ok())
-        .unwrap_or(began)
 }

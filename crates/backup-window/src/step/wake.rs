@@ -85,7 +85,7 @@ pub async fn run(
             // What has been asked goes before what is sent: the first look leaves first.
             biased;
             () = cancel.cancelled() => {
-                return waking.recorder.end(StepEnd::Cancelled, "ended by a signal");
+                return waking.end_cancelled();
             }
             Some(look) = waking.asking.next() => {
                 waking.learn(&look);
@@ -157,7 +157,7 @@ impl Waking<'_> {
     }
 
     fn end_ready(mut self, look: &Look) -> StepRecord {
-        self.sender.record(&mut self.recorder);
+        self.tell_what_was();
         for (target, answer) in self.asking.targets().zip(&look.answers) {
             if let Answer::Up { detail } = answer {
                 let detail = detail.clone();
@@ -179,17 +179,18 @@ impl Waking<'_> {
         self.recorder.end(StepEnd::Done, summary)
     }
 
-    /// Somebody has to say it otherwise: waiting does not help.
-    fn end_mistaken(self) -> StepRecord {
-        let why = self.sender.trouble().unwrap_or_default().to_owned();
-        self.recorder.end(
-            StepEnd::Failed,
-            format!("no packet left this machine: {why}"),
-        )
+    /// Writes down what was sent, and what was answered meanwhile. What was answered last, each end
+    /// tells in its own words.
+    fn tell_what_was(&mut self) {
+        self.sender.record(&mut self.recorder);
+        for history in self.asking.histories() {
+            if let [before @ .., _] = history.observations() {
+                self.recorder.watched(before);
+            }
+        }
     }
 
-    fn end_too_late(mut self, options: &WakeOptions) -> StepRecord {
-        self.sender.record(&mut self.recorder);
+    fn tell_last_answers(&mut self) -> Vec<(String, Duration, Answer)> {
         let last = self.asking.last_answers();
         for (target, after, answer) in &last {
             self.recorder.saw(
@@ -200,6 +201,27 @@ impl Waking<'_> {
                 },
             );
         }
+        last
+    }
+
+    fn end_cancelled(mut self) -> StepRecord {
+        self.tell_what_was();
+        self.tell_last_answers();
+        self.recorder.end(StepEnd::Cancelled, "ended by a signal")
+    }
+
+    /// Somebody has to say it otherwise: waiting does not help.
+    fn end_mistaken(self) -> StepRecord {
+        let why = self.sender.trouble().unwrap_or_default().to_owned();
+        self.recorder.end(
+            StepEnd::Failed,
+            format!("no packet left this machine: {why}"),
+        )
+    }
+
+    fn end_too_late(mut self, options: &WakeOptions) -> StepRecord {
+        self.tell_what_was();
+        let last = self.tell_last_answers();
         self.recorder.hand_on(Outcome::Wake {
             found_off: self.found_off == Some(true),
             ready: false,

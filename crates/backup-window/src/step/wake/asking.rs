@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::future::{BoxFuture, FutureExt as _, join_all};
 use futures_util::stream::FuturesUnordered;
-use reachability::{Answer, Probe};
+use reachability::{Answer, History, Observation, Probe};
 use tokio::time::Instant;
 
 /// What all probes said when they were asked together.
@@ -57,6 +57,8 @@ pub(super) struct Asking<'a> {
     asked: usize,
     /// The newest look that has ended. Looks overlap, and an older one may end later.
     newest: Option<Look>,
+    /// What each probe said, in looks that were the newest when they ended.
+    histories: Vec<History>,
 }
 
 impl<'a> Asking<'a> {
@@ -67,6 +69,7 @@ impl<'a> Asking<'a> {
             begun: Instant::now(),
             asked: 0,
             newest: None,
+            histories: vec![History::default(); probes.len()],
         }
     }
 
@@ -92,6 +95,11 @@ impl<'a> Asking<'a> {
         let look = self.looks.next().await?;
         let is_newer = |newest: &Look| newest.number < look.number;
         if self.newest.as_ref().is_none_or(is_newer) {
+            let after = look.ended.duration_since(self.begun);
+            let said = self.probes.iter().zip(&look.answers);
+            for (history, (probe, answer)) in self.histories.iter_mut().zip(said) {
+                history.add(&Observation::new(after, probe.target(), answer.clone()));
+            }
             self.newest = Some(look.clone());
         }
         Some(look)
@@ -110,6 +118,11 @@ impl<'a> Asking<'a> {
     /// What each probe asks.
     pub(super) fn targets(&self) -> impl Iterator<Item = String> + '_ {
         self.probes.iter().map(|probe| probe.target())
+    }
+
+    /// What each probe said so far.
+    pub(super) fn histories(&self) -> &[History] {
+        &self.histories
     }
 
     /// What each probe said last, and how long after the beginning.

@@ -184,6 +184,9 @@ async fn it_is_ready_only_when_all_that_is_asked_answers() {
     let shown = shown(&record);
     assert!(shown.contains("ssh:nas: answered"), "{shown}");
     assert!(shown.contains("tcp:nas:443: answered"), "{shown}");
+    // And what they said on the way.
+    assert!(shown.contains("ssh:nas: silent, "), "{shown}");
+    assert!(shown.contains("tcp:nas:443: refused"), "{shown}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -282,4 +285,7 @@ async fn a_signal_ends_the_wait_at_once() {
     let record = run(&clock, &waker, &probes, &options(), &cancel).await;
     assert_eq!(record.end, StepEnd::Cancelled);
     assert_eq!(begun.elapsed(), Duration::from_secs(42));
+    let shown = shown(&record);
+    assert!(shown.contains("magic packet sent 5 times"), "{shown}");
+    assert!(shown.contains("ssh:nas: last answer, after 4"), "{shown}");
 }
