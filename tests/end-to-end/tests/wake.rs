@@ -5,6 +5,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use end_to_end::binary_path;
@@ -13,7 +14,9 @@ use lab::lans::{self, BROADCASTS, Capture, Frame};
 use lab::sleeping_host::{
     PowerSwitch, Running, Service, ServiceError, SleepingHost, SleepingHostOptions,
 };
+use lab::truenas::{Control, KeyState, SimulatedVersion, SimulatorOptions, TrueNasService};
 use serde_json::Value;
+use tempfile::TempDir;
 
 const MAC: &str = "d0:94:66:12:34:af";
 /// An address on the first network that nobody has.
@@ -261,6 +264,70 @@ fn a_host_that_sleeps_is_woken_with_its_mac_address_alone_and_then_found_up() {
         }
         assert_eq!(host.boots(), 1);
         assert!(host.packets_seen() <= 2, "{}", host.packets_seen());
+    });
+}
+
+/// The folder of this NAS's configuration, with its key.
+fn config_of(nas: &Control, url: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("nas.key");
+    fs::write(&key, nas.api_key()).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let text = format!(
+        "state_dir = \"{}\"\n\
+         [window]\nstart = \"00:00\"\nend = \"23:59\"\ntime_zone = \"UTC\"\n\
+         [backup_nas]\naddress = \"127.0.0.1\"\nmac = \"00:25:90:aa:bb:cc\"\n\
+         url = \"{url}\"\nuser = \"{}\"\napi_key_file = \"{}\"\ncertificate_sha256 = \"{}\"\n",
+        folder.path().join("state").display(),
+        nas.username(),
+        key.display(),
+        nas.certificate_sha256(),
+    );
+    fs::write(folder.path().join("config.toml"), text).unwrap();
+    folder
+}
+
+#[test]
+fn a_truenas_is_waited_for_until_it_says_that_it_is_ready() {
+    isolated(|| {
+        // One for each of the two ways to ask.
+        for version in [SimulatedVersion::Core13_0, SimulatedVersion::Scale26_0] {
+            let options = SimulatorOptions {
+                version,
+                boots_for: Duration::from_secs(2),
+                ..SimulatorOptions::new("backup")
+            };
+            let nas = Control::new(options).unwrap();
+            let service = TrueNasService::new(nas.clone());
+            let host = SleepingHost::start(SleepingHostOptions::default(), vec![Box::new(service)]);
+            let host = host.unwrap();
+            let url = format!("https://{}", host.service("truenas").unwrap());
+            let folder = config_of(&nas, &url);
+            let config = folder.path().join("config.toml");
+            let mac = host.mac().to_string();
+            let probe = format!("truenas:{url}");
+            let wake = |deadline: &str| {
+                let options = ["--mac", &mac, "--until", &probe, "--deadline", deadline];
+                let config = ["--json", "--config", config.to_str().unwrap()];
+                nas_wake(&[&options[..], &config].concat())
+            };
+            let output = wake("1m");
+            assert_eq!(output.status.code(), Some(0), "{version:?}: {output:?}");
+            let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+            let step = &document["steps"][0];
+            assert_eq!(step["outcome"]["found_off"], true, "{step}");
+            let evidence = step["evidence"].to_string();
+            for expected in ["it says that it is booting", "it says that it is ready"] {
+                assert!(evidence.contains(expected), "{version:?}: {evidence}");
+            }
+
+            // A NAS that does not know the key any more is up, and it is said why nobody knows more.
+            nas.set_key_state(KeyState::Revoked(None));
+            let output = wake("3s");
+            assert_eq!(output.status.code(), Some(3), "{version:?}: {output:?}");
+            let said = text(&output.stdout);
+            assert!(said.contains("API key"), "{version:?}: {said}");
+        }
     });
 }
 

@@ -74,11 +74,8 @@ fn rest(control: &Control, version: SimulatedVersion) -> Router<Control> {
         .route("/system/info", get(system_info))
         .route("/system/version", get(system_version))
         .route("/system/boot_id", get(system_boot_id))
-        .route(
-            "/system/state",
-            get(|| async { answer(Ok(json!("READY"))) }),
-        )
-        .route("/system/ready", get(|| async { answer(Ok(json!(true))) }))
+        .route("/system/state", get(system_state))
+        .route("/system/ready", get(system_ready))
         .route("/system/shutdown", post(shutdown))
         .route("/alert/list", get(alerts))
         .route("/pool/snapshottask/id/{id}/run", post(run_snapshot_task))
@@ -155,6 +152,14 @@ async fn system_info(State(control): State<Control>) -> Response {
 
 async fn system_version(State(control): State<Control>) -> Response {
     answer(Ok(json!(control.version().as_str())))
+}
+
+async fn system_state(State(control): State<Control>) -> Response {
+    answer(Ok(control.look(resource::system_state)))
+}
+
+async fn system_ready(State(control): State<Control>) -> Response {
+    answer(Ok(control.look(resource::system_ready)))
 }
 
 async fn system_boot_id(State(control): State<Control>) -> Response {

@@ -27,6 +27,8 @@ pub struct SimulatorOptions {
     pub clock_ahead: SignedDuration,
     /// Where it believes to be: an IANA name. Its snapshots are named after the local time.
     pub time_zone: String,
+    /// How long after each start it says that it is booting.
+    pub boots_for: Duration,
     /// Whose key it accepts. Before 25.04 nobody asks.
     pub username: String,
     /// What the owner of the key may do. Before 25.04 a key may do everything.
@@ -48,6 +50,7 @@ impl SimulatorOptions {
             replication_tasks: Vec::new(),
             clock_ahead: SignedDuration::ZERO,
             time_zone: "UTC".to_owned(),
+            boots_for: Duration::ZERO,
             username: "backup".to_owned(),
             key_role: KeyRole::FullAdmin,
             rate_limit: RateLimit::default(),

@@ -7,7 +7,7 @@ mod job;
 mod pool;
 mod replication;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::tasks::SimSnapshotTask;
@@ -41,6 +41,24 @@ pub(super) fn system_info(world: &World, now: Timestamp) -> Value {
         "system_manufacturer": null,
         "ecc_memory": true,
     })
+}
+
+/// `READY`, or not yet.
+pub(super) fn system_state(world: &World, now: Timestamp) -> Value {
+    json!(if is_ready(world, now) {
+        "READY"
+    } else {
+        "BOOTING"
+    })
+}
+
+pub(super) fn system_ready(world: &World, now: Timestamp) -> Value {
+    json!(is_ready(world, now))
+}
+
+fn is_ready(world: &World, now: Timestamp) -> bool {
+    let boots_for = SignedDuration::try_from(world.options.boots_for);
+    boots_for.is_ok_and(|boots_for| now.duration_since(world.booted) >= boots_for)
 }
 
 pub(super) fn boot_id(world: &World) -> Value {

@@ -134,12 +134,12 @@ pub(super) fn call(session: &Session, method: &str, params: &[Value]) -> Result<
         }
         "system.boot_id" => control.look(|world, _| resource::boot_id(world)),
         "system.info" => control.look(resource::system_info),
-        "system.ready" => json!(true),
+        "system.ready" => control.look(resource::system_ready),
         "system.shutdown" => {
             let options = params.get(1).cloned().unwrap_or_else(|| json!({}));
             return shut_down(control, params.first(), &options).map(Outcome::Job);
         }
-        "system.state" => json!("READY"),
+        "system.state" => control.look(resource::system_state),
         "system.version" => json!(version.as_str()),
         // All that is left are the snapshots.
         _ => {
