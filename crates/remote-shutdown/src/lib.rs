@@ -48,6 +48,11 @@
 //! comes in as arguments. It can use a key that an SSH agent holds
 //! ([`AgentKey`]), the one that was named and no other.
 //!
+//! # Other systems than Linux
+//!
+//! It is built on FreeBSD and macOS as on Linux. On Windows, libssh2 encrypts with what the system
+//! has, which knows no Ed25519: take a key of another kind there.
+//!
 //! # Features
 //!
 //! - `mock`: `MockRemoteShutdown`, a [mockall](https://docs.rs/mockall) mock of

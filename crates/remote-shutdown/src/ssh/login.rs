@@ -48,12 +48,7 @@ impl Job {
                 // would ask for one on the terminal.
                 let passphrase = file.passphrase.as_ref();
                 let passphrase = passphrase.map_or("", |text| text.expose_secret());
-                session.userauth_pubkey_memory(
-                    user,
-                    None,
-                    private_key.expose_secret(),
-                    Some(passphrase),
-                )
+                offer(session, user, file, private_key, passphrase)
             }
             Credential::Agent(agent) => {
                 let (connection, key) = find(agent, session)?;
@@ -73,6 +68,30 @@ impl Job {
             _ => self.failed(Stage::Authenticate, "log in at", error),
         })
     }
+}
+
+/// Offers the key that was read.
+#[cfg(unix)]
+fn offer(
+    session: &Session,
+    user: &str,
+    _: &KeyFile,
+    private_key: &SecretString,
+    passphrase: &str,
+) -> Result<(), ssh2::Error> {
+    session.userauth_pubkey_memory(user, None, private_key.expose_secret(), Some(passphrase))
+}
+
+/// Elsewhere libssh2 takes no key from memory, so it reads the file once more.
+#[cfg(not(unix))]
+fn offer(
+    session: &Session,
+    user: &str,
+    file: &KeyFile,
+    _: &SecretString,
+    passphrase: &str,
+) -> Result<(), ssh2::Error> {
+    session.userauth_pubkey_file(user, None, &file.path, Some(passphrase))
 }
 
 /// Finds the one key in the agent.
