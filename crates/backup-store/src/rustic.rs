@@ -25,9 +25,9 @@ use rustic_core::{
 use secrecy::SecretString;
 use tokio::sync::Mutex;
 
-#[cfg(any(test, feature = "testing"))]
-pub(crate) use self::backup::STACK_TAG;
 pub(crate) use self::failure::{Task, damaged};
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use self::list::STACK_TAG;
 pub use self::open::{InitOptions, OpenOptions};
 use crate::{
     BackupRequest, BackupSummary, CheckDepth, CheckReport, CompareRequest, Comparison,

@@ -9,8 +9,6 @@
 mod report;
 mod switch_off;
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use reachability::{DownOptions, Probe};
 use remote_shutdown::RemoteShutdown;
@@ -27,7 +25,9 @@ use crate::step::replicate::{ReplicateOptions, Replication};
 use crate::step::stacks::{DockerHost, StacksOptions};
 use crate::step::upkeep::{self, UpkeepOptions};
 use crate::step::wake::WakeOptions;
-use crate::step::{Outcome, Recorder, Step, StepEnd, StepRecord, prove, replicate, stacks, wake};
+use crate::step::{
+    Outcome, Step, StepEnd, StepRecord, not_reached, prove, replicate, stacks, wake,
+};
 use crate::window::Night;
 
 /// Everything that a night touches.
@@ -194,36 +194,15 @@ async fn replicate_step(
     let options = ReplicateOptions {
         replication: options.replication.clone(),
         since,
-        deadline: time_left(night, clock.now()),
+        deadline: night.time_left(clock.now()),
     };
     replicate::run(clock, homelab.primary.as_ref(), &options, cancel).await
-}
-
-/// What is left of the window; of a night that was begun outside it, a whole window.
-#[must_use]
-pub fn time_left(night: &Night, now: Timestamp) -> Duration {
-    let from = if night.is_open_at(now) {
-        now
-    } else {
-        night.start
-    };
-    Duration::try_from(night.end.duration_since(from)).unwrap_or_default()
 }
 
 /// Why the guard cannot know what the backup NAS does.
 #[must_use]
 pub fn no_backup_api() -> String {
     "its API is not configured: add url and api_key_file to [backup_nas]".to_owned()
-}
-
-/// The record of a step that was not begun because one before it did not succeed.
-pub(crate) fn not_reached(clock: &dyn Clock, step: Step, why: &str) -> StepRecord {
-    Recorder::begin(step, clock).end(StepEnd::NotReached, format!("not begun: {why}"))
-}
-
-/// The record of a step that was not begun because there was nothing for it to do.
-pub(crate) fn not_needed(clock: &dyn Clock, step: Step, why: &str) -> StepRecord {
-    Recorder::begin(step, clock).end(StepEnd::NotNeeded, why)
 }
 
 #[cfg(test)]

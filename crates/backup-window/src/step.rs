@@ -326,6 +326,16 @@ impl<'a> Recorder<'a> {
     }
 }
 
+/// The record of a step that was not begun because one before it did not succeed.
+pub(crate) fn not_reached(clock: &dyn Clock, step: Step, why: &str) -> StepRecord {
+    Recorder::begin(step, clock).end(StepEnd::NotReached, format!("not begun: {why}"))
+}
+
+/// The record of a step that was not begun because there was nothing for it to do.
+pub(crate) fn not_needed(clock: &dyn Clock, step: Step, why: &str) -> StepRecord {
+    Recorder::begin(step, clock).end(StepEnd::NotNeeded, why)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

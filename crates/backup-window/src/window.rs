@@ -4,6 +4,8 @@
 //! 02:45 to 05:00"). Summer time makes this delicate: in most of Europe 02:45 does not exist on
 //! one night of the year and exists twice on another.
 
+use std::time::Duration;
+
 use jiff::civil::{Date, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Timestamp, ToSpan};
@@ -94,6 +96,17 @@ impl Night {
     #[must_use]
     pub fn is_open_at(&self, now: Timestamp) -> bool {
         self.start <= now && now < self.end
+    }
+
+    /// What is left of the window at `now`; of a night that was begun outside it, a whole window.
+    #[must_use]
+    pub fn time_left(&self, now: Timestamp) -> Duration {
+        let from = if self.is_open_at(now) {
+            now
+        } else {
+            self.start
+        };
+        Duration::try_from(self.end.duration_since(from)).unwrap_or_default()
     }
 
     fn distance_milliseconds(&self, now: Timestamp) -> i64 {

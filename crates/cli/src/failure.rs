@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use backup_window::exit::Exit;
+use backup_window::restore::RestoreFailure;
 use backup_window::sentence;
 
 /// Why a command ended before it could give a result.
@@ -38,6 +39,12 @@ impl Failure {
     /// The code that the process ends with.
     pub(crate) fn exit(&self) -> Exit {
         self.exit
+    }
+}
+
+impl From<RestoreFailure> for Failure {
+    fn from(failure: RestoreFailure) -> Self {
+        Self::text(failure.exit, failure.message)
     }
 }
 

@@ -8,7 +8,7 @@ use rustic_core::{
     repofile::{SnapshotFile, SnapshotId as LibraryId, SnapshotSummary},
 };
 
-use super::{LoadedIndex, Shared, Task, parent, parent::Parent};
+use super::{LoadedIndex, STACK_TAG, Shared, Task, parent, parent::Parent};
 use crate::{
     BackupRequest, BackupSummary, SnapshotId, StoreError, TAG_INCOMPLETE, TAG_LIVE, WorkKind,
     account::{Account, Kind},
@@ -16,9 +16,6 @@ use crate::{
 };
 
 pub(super) const TASK: Task = Task("back up the stack");
-
-/// The tag that carries the stack's name: stock `restic` shows tags, but not labels.
-pub(crate) const STACK_TAG: &str = "stack=";
 
 /// This process in words, for whoever finds the repository locked.
 pub(super) fn holder(doing: &str) -> String {

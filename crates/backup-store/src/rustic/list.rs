@@ -9,14 +9,15 @@ use rustic_core::{
 };
 
 use super::{
-    Shared, Task,
-    backup::STACK_TAG,
-    damaged,
+    Shared, Task, damaged,
     failure::{file_error, in_short},
 };
 use crate::{Snapshot, SnapshotId, StoreError, backend::Backend};
 
 pub(super) const TASK: Task = Task("list the snapshots");
+
+/// The tag that carries the stack's name: stock `restic` shows tags, but not labels.
+pub(crate) const STACK_TAG: &str = "stack=";
 
 pub(super) fn run(shared: &Shared) -> Result<Vec<Snapshot>, StoreError> {
     let folder = shared.folder();

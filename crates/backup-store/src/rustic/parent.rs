@@ -65,7 +65,7 @@ fn of_stack(
     } = index;
     let ids = folder
         .list(FileType::Snapshot)
-        .map_err(|error| super::backup::TASK.failed(&error))?;
+        .map_err(|error| list::TASK.failed(&error))?;
     snapshots.retain(|id, _| ids.contains(id));
     for id in ids {
         if snapshots.contains_key(&id) {

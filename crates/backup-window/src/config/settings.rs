@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use docker_stacks::{EngineAddress, Exclusion, Inclusion, PathGlob};
-use reachability::ProbeSpec;
+use reachability::{ProbeSpec, SSH_PORT};
 use serde::Deserialize;
 use truenas_client::CertificateFingerprint;
 use url::Url;
@@ -340,7 +340,7 @@ impl TryFrom<WrittenBackupNas> for BackupNasSettings {
                 port: written
                     .shutdown
                     .as_ref()
-                    .map_or_else(ssh_port, |shutdown| shutdown.port),
+                    .map_or(SSH_PORT, |shutdown| shutdown.port),
             },
         };
         Ok(Self {
@@ -380,10 +380,6 @@ fn given<T>(key: &str, list: Option<Vec<T>>) -> Result<Vec<T>, String> {
         )),
         list => Ok(list.unwrap_or_default()),
     }
-}
-
-pub(super) fn ssh_port() -> u16 {
-    22
 }
 
 fn ten_seconds() -> Duration {

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use reachability::SSH_PORT;
 use remote_shutdown::{Deadlines, Fingerprint, System};
 use serde::Deserialize;
 
 use super::file_ref::FileRef;
-use super::settings::ssh_port;
 use super::value;
 
 /// `[backup_nas.shutdown]`: how the backup NAS is switched off.
@@ -56,6 +56,10 @@ pub enum HostKeySettings {
     Sha256(Fingerprint),
     /// The keys in this file.
     KnownHosts(FileRef),
+}
+
+fn ssh_port() -> u16 {
+    SSH_PORT
 }
 
 /// The keys of `[backup_nas.shutdown]` as they are written.

@@ -6,10 +6,12 @@ use remote_shutdown::RemoteShutdown;
 use tokio_util::sync::CancellationToken;
 use truenas_client::TrueNas;
 
-use super::{not_needed, not_reached};
 use crate::clock::Clock;
 use crate::evidence::Fact;
-use crate::step::{Outcome, Recorder, Step, StepEnd, StepRecord, confirm, guard, shut_down};
+use crate::step::{
+    Outcome, Recorder, Step, StepEnd, StepRecord, confirm, guard, not_needed, not_reached,
+    shut_down,
+};
 
 /// What the last three steps work with.
 #[derive(Debug)]

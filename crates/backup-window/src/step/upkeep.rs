@@ -10,9 +10,8 @@ use docker_stacks::Journal;
 use tokio_util::sync::CancellationToken;
 
 use super::stacks::DockerHost;
-use super::{Step, StepEnd, StepRecord, retain, verify};
+use super::{Step, StepEnd, StepRecord, not_reached, retain, verify};
 use crate::clock::Clock;
-use crate::night::{not_reached, time_left};
 use crate::sentence;
 use crate::upkeep::{PruneSchedule, Upkeep, UpkeepError};
 use crate::window::Night;
@@ -47,7 +46,7 @@ pub async fn run(
         Ok(ready) => ready,
         Err(why) => return steps(options, |step| not_reached(clock, step, &why)),
     };
-    let deadline = || -> Duration { time_left(night, clock.now()) };
+    let deadline = || -> Duration { night.time_left(clock.now()) };
     let share = options.read_all_within_nights;
     let verified = verify::run(
         clock,

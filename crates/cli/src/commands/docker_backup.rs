@@ -2,6 +2,8 @@
 
 mod drill;
 mod export;
+mod leftovers;
+mod recover;
 mod repository;
 mod restore;
 mod retain;
@@ -20,9 +22,9 @@ use crate::failure::Failure;
 use crate::session::Session;
 
 pub(super) use drill::nightly as nightly_drill;
-pub(crate) use restore::undo_leftovers;
+pub(crate) use leftovers::undo_leftovers;
+pub(super) use recover::recover;
 pub(super) use restore::work as restore_worker;
-pub(super) use run::recover;
 pub(super) use show_plan::{
     Reads, connected as connected_engine, describe as describe_plan, reads as reads_of_plan,
 };
@@ -203,7 +205,7 @@ impl Command for DockerBackup {
             Action::Drill { stack } => drill::run(&session, stack).await,
             Action::Verify { read_data } => repository::verify(&session, read_data).await,
             Action::Retain(args) => retain::run(&session, args).await,
-            Action::Recover => run::recover(&session).await,
+            Action::Recover => recover::recover(&session).await,
             Action::Watch => watch(&session).await,
             Action::RestoreWorker => restore::work(&session).await,
         }

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use backup_window::clock::{Clock as _, SystemClock};
 use backup_window::exit::Exit;
-use backup_window::night::time_left;
 use backup_window::setup;
 use backup_window::step::replicate::{self, ReplicateOptions};
 use backup_window::step::{StepEnd, prove};
@@ -113,7 +112,7 @@ async fn wait(session: &Session, args: WaitArgs) -> Result<Exit, Failure> {
         since,
         deadline: args
             .deadline
-            .unwrap_or_else(|| time_left(&night, clock.now())),
+            .unwrap_or_else(|| night.time_left(clock.now())),
     };
     let replicated = replicate::run(&clock, &primary, &options, session.cancelled()).await;
     let arrived = matches!(replicated.end, StepEnd::Done | StepEnd::Attention);

@@ -2,7 +2,6 @@
 //! a directory.
 
 mod dry_run;
-mod leftovers;
 mod show;
 mod worker;
 
@@ -14,22 +13,20 @@ use backup_window::clock::SystemClock;
 use backup_window::config::Config;
 use backup_window::exit::Exit;
 use backup_window::restore::{
-    InPlace, RestoreFailure, RestoreJob, Restorer, Targets, in_place, onto_fresh_host, targets,
+    InPlace, RestoreJob, Restorer, Targets, in_place, onto_fresh_host, targets,
 };
 use backup_window::setup::ConfiguredHost;
 use backup_window::state::StateDir;
 use backup_window::step::stacks::{DockerHost, Permission, StacksOptions, plan_stacks};
 use docker_stacks::{Engine, GroupPlan, StackPlan, recover};
 
-use super::RestoreArgs;
 use super::repository::{list, open};
 use super::watch::Watcher;
+use super::{RestoreArgs, leftovers};
 use crate::failure::{Failure, failed_to};
 use crate::session::Session;
 use crate::tonight;
 
-pub(super) use leftovers::settle_if_well;
-pub(crate) use leftovers::undo_leftovers;
 pub(super) use worker::ConfinedRestorer;
 pub(in crate::commands) use worker::work;
 
@@ -79,7 +76,7 @@ impl Restoring<'_> {
             verify: Vec::new(),
         };
         let restored = tokio::select! {
-            restored = self.restorer.restore(job) => restored.map_err(|error| failure(&error))?,
+            restored = self.restorer.restore(job) => restored?,
             () = self.session.cancelled().cancelled() => {
                 return Err(Failure::text(Exit::Failed, format!(
                     "it was cancelled: remove {}, which is not whole", to.display()
@@ -156,7 +153,7 @@ impl Restoring<'_> {
         };
         let done = in_place(&parts, group, stack, self.snapshot, &found.targets).await;
         watcher.done().await;
-        let mut report = done.map_err(|error| failure(&error))?;
+        let mut report = done?;
         for unused in &found.unused {
             report.remarks.push(format!(
                 "{unused} was not restored: {} does not copy it from anywhere on this machine",
@@ -201,8 +198,7 @@ impl Restoring<'_> {
             &state.path().join("restore-definitions"),
             self.args.force,
         )
-        .await
-        .map_err(|error| failure(&error))?;
+        .await?;
         self.session
             .output()
             .write(&report, || show::fresh(&report, self.snapshot))?;
@@ -212,10 +208,6 @@ impl Restoring<'_> {
             Exit::Attention
         })
     }
-}
-
-fn failure(error: &RestoreFailure) -> Failure {
-    Failure::text(error.exit, error.message.clone())
 }
 
 fn nothing_to_restore(stack: &StackPlan, found: &Targets) -> Failure {

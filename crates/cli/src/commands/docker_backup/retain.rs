@@ -8,10 +8,10 @@ use backup_window::config::Config;
 use backup_window::evidence::Bytes;
 use backup_window::exit::Exit;
 use backup_window::setup;
+use backup_window::state::StateDir;
 use backup_window::step::retain::{self, Retain, judge};
 use backup_window::step::upkeep::UpkeepOptions;
 use backup_window::upkeep::{PruneSchedule, Upkeep};
-use backup_window::{night, state::StateDir};
 use docker_stacks::{FileJournal, Journal as _};
 use jiff::tz::TimeZone;
 
@@ -57,7 +57,7 @@ pub(super) async fn run(session: &Session, args: RetainArgs) -> Result<Exit, Fai
             PruneSchedule::Never
         },
         night: &night,
-        deadline: night::time_left(&night, SystemClock.now()),
+        deadline: night.time_left(SystemClock.now()),
     };
     let cancel = session.cancelled();
     let record = retain::run(&SystemClock, store.as_ref(), &mut upkeep, &task, cancel).await;

@@ -19,8 +19,8 @@ use backup_window::state::StateDir;
 use backup_window::step::recover;
 use docker_stacks::{BollardEngine, FileJournal, Journal};
 
-use super::restore::{settle_if_well, undo_leftovers};
-use super::run::{describe, exit};
+use super::leftovers::{settle_if_well, undo_leftovers};
+use super::recover::{describe, exit};
 use crate::failure::{Failure, failed_to};
 use crate::session::Session;
 use crate::tonight;

@@ -5,14 +5,11 @@ use backup_window::restore::{Leftover, settle, undo};
 use backup_window::state::StateDir;
 use docker_stacks::{Container, ContainerState, Engine, Health, find_stacks};
 
-use super::failure;
 use crate::failure::{Failure, failed_to};
 
 /// Undoes half a restore, before anything is started that uses its data.
 pub(crate) async fn undo_leftovers(state: &StateDir) -> Result<Option<Leftover>, Failure> {
-    let leftover = undo(&state.swap_journal())
-        .await
-        .map_err(|error| failure(&error))?;
+    let leftover = undo(&state.swap_journal()).await?;
     if let Some(leftover) = &leftover {
         tracing::warn!("{}", leftover.describe());
     }
@@ -23,9 +20,9 @@ pub(crate) async fn undo_leftovers(state: &StateDir) -> Result<Option<Leftover>,
 /// longer.
 pub(super) async fn clear(state: &StateDir) -> Result<(), Failure> {
     match undo_leftovers(state).await? {
-        Some(leftover) if !leftover.undone => settle(&state.swap_journal(), &leftover.record)
-            .await
-            .map_err(|error| failure(&error)),
+        Some(leftover) if !leftover.undone => {
+            Ok(settle(&state.swap_journal(), &leftover.record).await?)
+        }
         _ => Ok(()),
     }
 }
@@ -57,9 +54,7 @@ pub(crate) async fn settle_if_well(
     if !runs_well {
         return Ok(());
     }
-    settle(&state.swap_journal(), &leftover.record)
-        .await
-        .map_err(|error| failure(&error))?;
+    settle(&state.swap_journal(), &leftover.record).await?;
     tracing::warn!(
         "{} runs well with its restored data: what was there before is removed",
         leftover.record.stack
