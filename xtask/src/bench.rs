@@ -9,8 +9,9 @@ use std::process::{Command, ExitCode};
 
 use clap::Subcommand;
 
+use crate::cargo::cargo;
+use crate::machine;
 use crate::suite::FOR_THE_BENCH;
-use crate::{machine, test};
 
 /// What is measured.
 #[derive(Debug, Subcommand)]
@@ -48,7 +49,7 @@ fn downtime(arguments: &[OsString]) -> io::Result<bool> {
         "build --locked --workspace --bins",
     ] {
         println!("$ cargo {build}");
-        let status = test::cargo().args(build.split_whitespace()).status()?;
+        let status = cargo().args(build.split_whitespace()).status()?;
         if !status.success() {
             return Ok(false);
         }

@@ -4,8 +4,8 @@ use std::io;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::test::Verdict;
 use crate::tool::Tool;
+use crate::verdict::Verdict;
 
 /// Pinned: a new version may find new faults, on its own day.
 const CARGO_DENY: Tool = Tool {

@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::test::Verdict;
 use crate::tool::{Tool, beside};
+use crate::verdict::Verdict;
 
 /// Pinned, as all tools.
 const CARGO_FUZZ: Tool = Tool {

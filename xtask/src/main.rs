@@ -8,6 +8,7 @@
 )]
 
 mod bench;
+mod cargo;
 mod deny;
 mod fuzz;
 mod machine;
@@ -15,6 +16,7 @@ mod plan;
 mod suite;
 mod test;
 mod tool;
+mod verdict;
 
 use std::process::ExitCode;
 

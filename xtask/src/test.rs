@@ -1,31 +1,14 @@
 //! `cargo xtask test`: installs, runs, and tells.
 
-use std::env;
 use std::io;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use crate::cargo::cargo;
 use crate::plan::{Decision, Machine, Plan, Request, plan};
 use crate::suite::{Need, Step, Suite};
+use crate::verdict::Verdict;
 use crate::{deny, fuzz, machine};
-
-/// How a suite ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Passed,
-    /// Passed, but for something that could not be checked here.
-    PassedExcept(&'static str),
-    Failed,
-    LeftOut,
-    /// It could not run for want of these.
-    Blocked(Vec<Need>),
-}
-
-impl Verdict {
-    fn is_failure(&self) -> bool {
-        matches!(self, Self::Failed | Self::Blocked(_))
-    }
-}
 
 /// Runs the suites and tells how they ended.
 pub(crate) fn run(request: &Request) -> ExitCode {
@@ -93,19 +76,6 @@ fn run_steps(steps: &[Step]) -> io::Result<Verdict> {
         }
     }
     Ok(Verdict::Passed)
-}
-
-/// The seed of the random tests, so that the same code gives the same verdict each time. Whoever
-/// looks for more sets another, or lets `cargo test` choose one.
-const SEED: (&str, &str) = ("PROPTEST_RNG_SEED", "20261123");
-
-/// The cargo that runs this program, or the one of the `PATH`.
-pub(crate) fn cargo() -> Command {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    if env::var_os(SEED.0).is_none() {
-        cargo.env(SEED.0, SEED.1);
-    }
-    cargo
 }
 
 #[expect(

@@ -6,8 +6,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::cargo::cargo;
 use crate::machine;
-use crate::test::cargo;
 
 /// A subcommand of cargo, by the name of its package and program.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,7 @@
 //! What snapshots are made of, and what they are.
 
 use std::{
-    fmt,
+    fmt, io,
     path::{Path, PathBuf},
 };
 
@@ -259,4 +259,13 @@ pub enum NotServed {
         /// What the program said.
         why: String,
     },
+}
+
+impl NotServed {
+    pub(crate) fn not_there(path: &Path, error: &io::Error) -> Self {
+        Self::NotThere {
+            path: path.to_owned(),
+            why: error.to_string(),
+        }
+    }
 }

@@ -102,7 +102,7 @@ impl Snapshotter for SystemSnapshotter {
             Ok(mounts) => mounts,
             Err(error) => {
                 let path = &self.options.mountinfo;
-                let why = |_: &PathBuf| Err(survey::not_there(path, &error));
+                let why = |_: &PathBuf| Err(NotServed::not_there(path, &error));
                 return paths.iter().map(why).collect();
             }
         };

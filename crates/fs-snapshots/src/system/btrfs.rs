@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{SystemOptions, command::Program, survey::not_there};
+use super::{SystemOptions, command::Program};
 use crate::{
     error::SnapshotError,
     model::{NotServed, Origin, SnapshotId},
@@ -33,7 +33,8 @@ const MAGIC: u64 = 0x9123_683E;
 
 /// The subvolume that a path without links is in, which is on this mount.
 pub(super) fn origin(path: &Path, mount: &MountEntry) -> Result<Origin, NotServed> {
-    let look = |at: &Path| fs::symlink_metadata(at).map_err(|error| not_there(at, &error));
+    let look =
+        |at: &Path| fs::symlink_metadata(at).map_err(|error| NotServed::not_there(at, &error));
     let device = look(path)?.dev();
     let mut root = path;
     let mut inode = look(path)?.ino();

@@ -35,7 +35,7 @@ pub(super) async fn survey(
             tokio::task::spawn_blocking(move || look(&asked, &mounts)).await
         };
         let looked = looked
-            .unwrap_or_else(|error| Err(not_there(asked, &io::Error::other(error))))
+            .unwrap_or_else(|error| Err(NotServed::not_there(asked, &io::Error::other(error))))
             .and_then(|looked| program_of(options, &looked.origin).map(|()| looked));
         let answer = match looked {
             Err(why) => Err(why),
@@ -79,7 +79,7 @@ fn served(asked: &Path, looked: Looked, inside: &[PathBuf]) -> Result<Served, No
 fn look(asked: &Path, mounts: &[MountEntry]) -> Result<Looked, NotServed> {
     let path = asked
         .canonicalize()
-        .map_err(|error| not_there(asked, &error))?;
+        .map_err(|error| NotServed::not_there(asked, &error))?;
     let unknown = || NotServed::Unknown {
         why: "no mount covers it".to_owned(),
     };
@@ -126,12 +126,5 @@ fn program_of(options: &SystemOptions, origin: &Origin) -> Result<(), NotServed>
             file_system,
             package: program.package,
         }),
-    }
-}
-
-pub(super) fn not_there(path: &Path, error: &io::Error) -> NotServed {
-    NotServed::NotThere {
-        path: path.to_owned(),
-        why: error.to_string(),
     }
 }
