@@ -171,8 +171,12 @@ impl Conversation {
         self.frame(Frame::text(text)).await
     }
 
+    /// Sends a frame. While the NAS takes nothing, nothing of it is heard either.
     async fn frame(&mut self, frame: Frame) -> Result<(), Ending> {
-        self.socket.send(frame).await.map_err(broken)
+        tokio::time::timeout(SILENCE, self.socket.send(frame))
+            .await
+            .map_err(|_| Ending::Silent)?
+            .map_err(broken)
     }
 
     async fn look_after(&mut self) -> Result<(), Ending> {
