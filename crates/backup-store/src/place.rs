@@ -68,6 +68,10 @@ pub(crate) enum Guard {
 }
 
 impl RepositoryPlace {
+    #[cfg_attr(
+        not(feature = "rest"),
+        expect(clippy::unnecessary_wraps, reason = "a server may not be reachable")
+    )]
     pub(crate) fn open(self) -> Result<OpenPlace, StoreError> {
         match self {
             Self::Folder(folder) => Ok(OpenPlace::Folder(folder)),

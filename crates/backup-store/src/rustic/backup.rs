@@ -8,7 +8,7 @@ use rustic_core::{
     repofile::{SnapshotFile, SnapshotId as LibraryId, SnapshotSummary},
 };
 
-use super::{LoadedIndex, STACK_TAG, Shared, Task, parent, parent::Parent};
+use super::{LoadedIndex, Shared, Task, list::STACK_TAG, parent, parent::Parent};
 use crate::{
     BackupRequest, BackupSummary, SnapshotId, StoreError, TAG_INCOMPLETE, TAG_LIVE, WorkKind,
     account::{Account, Kind},
