@@ -20,6 +20,7 @@ use lab::truenas::{
 };
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::Mutex;
 
 const TASKS: i64 = 50;
 
@@ -36,6 +37,9 @@ const LARGE_TO_SMALL: f64 = 1.1;
 
 /// An odd number, so that the median is a figure that was measured.
 const ROUNDS: usize = 3;
+
+/// Whoever measures has the machine for itself: the tests of a file run at once.
+static MEASURING: Mutex<()> = Mutex::const_new(());
 
 struct House {
     nas: Simulator,
@@ -122,6 +126,7 @@ fn median(mut figures: Vec<f64>) -> f64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_status_of_fifty_tasks_takes_few_round_trips() {
+    let _alone = MEASURING.lock().await;
     for (version, most) in [
         (SimulatedVersion::Core13_0, MOST_ROUND_TRIPS_OVER_REST),
         (SimulatedVersion::Scale24_10, MOST_ROUND_TRIPS_OVER_REST),
@@ -144,6 +149,7 @@ async fn the_status_of_fifty_tasks_takes_few_round_trips() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_thousand_snapshots_cost_nothing() {
+    let _alone = MEASURING.lock().await;
     for version in [SimulatedVersion::Scale24_10, SimulatedVersion::Scale26_0] {
         let (small, large) = (House::of(version).await, House::of(version).await);
         for number in 1..=4 {
@@ -160,11 +166,14 @@ async fn two_hundred_thousand_snapshots_cost_nothing() {
                 .control()
                 .delay_answers(Duration::from_millis(150));
         }
-        let mut ratios = Vec::new();
+        let mut quickest = [f64::INFINITY; 2];
         for _ in 0..=2 * ROUNDS {
-            ratios.push(large.status().await / small.status().await);
+            for (house, quickest) in [&large, &small].into_iter().zip(&mut quickest) {
+                // The machine makes things slower than they are, and never quicker.
+                *quickest = quickest.min(house.status().await);
+            }
         }
-        let ratio = median(ratios);
+        let ratio = quickest[0] / quickest[1];
         println!(
             "{}: with {SNAPSHOTS} snapshots on the NAS, status takes {ratio:.3} times as long",
             version.as_str()
