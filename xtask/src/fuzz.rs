@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::cargo::cargo;
 use crate::tool::{Tool, beside};
 use crate::verdict::Verdict;
 
@@ -28,6 +29,16 @@ const NO_NIGHTLY: &str = "not fuzzed: there is no nightly toolchain";
 pub(crate) fn run() -> io::Result<Verdict> {
     if !has_nightly() {
         return Ok(Verdict::PassedExcept(NO_NIGHTLY));
+    }
+    // cargo-fuzz itself would bring the lock file up to date, and nobody would know.
+    let is_locked = cargo()
+        .args(["metadata", "--locked", "--format-version", "1"])
+        .current_dir(PACKAGE)
+        .stdout(Stdio::null())
+        .status()?
+        .success();
+    if !is_locked {
+        return Ok(Verdict::Failed);
     }
     let program = CARGO_FUZZ.get()?;
     // Kept between runs, in a folder of its own: instrumented, nothing of it is of other use.
