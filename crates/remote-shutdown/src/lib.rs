@@ -50,8 +50,9 @@
 //!
 //! # Other systems than Linux
 //!
-//! It is built on FreeBSD and macOS as on Linux. On Windows, libssh2 encrypts with what the system
-//! has, which knows no Ed25519: take a key of another kind there.
+//! Nothing in it is Linux's own; it has been compiled for FreeBSD and Windows, and is tested on Linux.
+//! On Windows, libssh2 encrypts with what the system has, which knows no Ed25519: take a key of
+//! another kind there.
 //!
 //! # Features
 //!
