@@ -1,5 +1,6 @@
 //! Whether a TrueNAS says that it has started: its pools are there then, and its tasks run.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,6 +9,11 @@ use tokio::time::Instant;
 use truenas_client::{ErrorKind, SystemState, TrueNas};
 
 use crate::sentence;
+
+/// How long a NAS is left alone that does not want to tell. What keeps it from telling, such as a
+/// key that it does not know, does not pass within a second; and from 25.04 on TrueNAS takes 20
+/// logins a minute.
+const LEFT_ALONE: Duration = Duration::from_secs(10);
 
 /// Asks a TrueNAS for its state (`truenas:URL`).
 ///
@@ -18,6 +24,8 @@ pub struct TrueNasProbe {
     target: String,
     port: TcpProbe,
     nas: Box<dyn TrueNas>,
+    /// When it last did not want to tell, and what came of that.
+    refused: Mutex<Option<(Instant, Answer)>>,
 }
 
 impl TrueNasProbe {
@@ -28,7 +36,20 @@ impl TrueNasProbe {
             target: format!("truenas:{}", nas.url()),
             port: TcpProbe::new(host, port),
             nas,
+            refused: Mutex::new(None),
         }
+    }
+
+    /// What there is to say without asking.
+    fn refused_lately(&self) -> Option<Answer> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, answer) = refused.as_ref()?;
+        (at.elapsed() < LEFT_ALONE).then(|| answer.clone())
+    }
+
+    fn is_refused(&self, answer: &Answer) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        *refused = Some((Instant::now(), answer.clone()));
     }
 }
 
@@ -43,6 +64,9 @@ impl Probe for TrueNasProbe {
         let listens = self.port.probe(timeout).await;
         if !listens.is_up() {
             return listens;
+        }
+        if let Some(answer) = self.refused_lately() {
+            return answer;
         }
         let left = timeout.saturating_sub(begun.elapsed());
         let not_ready = |detail: &str| Answer::NotReady {
@@ -61,9 +85,13 @@ impl Probe for TrueNasProbe {
             {
                 not_ready(&sentence::failed_to(&error))
             }
-            Ok(Err(error)) => Answer::Failed {
-                reason: sentence::failed_to(&error),
-            },
+            Ok(Err(error)) => {
+                let answer = Answer::Failed {
+                    reason: sentence::failed_to(&error),
+                };
+                self.is_refused(&answer);
+                answer
+            }
             Err(_) => not_ready("its API does not answer yet"),
         }
     }
@@ -122,6 +150,27 @@ mod tests {
         assert!(matches!(starting.await, Answer::NotReady { .. }));
         let denied = answer(move || Err(TrueNasError::Unauthorized { request: request() })).await;
         assert!(matches!(denied, Answer::Failed { .. }), "{denied}");
+    }
+
+    #[tokio::test]
+    async fn a_nas_that_does_not_want_to_tell_is_asked_seldom() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut nas = MockTrueNas::new();
+        nas.expect_url().return_const("https://nas");
+        let request = || "auth.login_ex at https://nas".to_owned();
+        nas.expect_state()
+            .times(2)
+            .returning(move || Err(TrueNasError::Unauthorized { request: request() }));
+        let probe = TrueNasProbe::new("127.0.0.1", port, Box::new(nas));
+        let first = probe.probe(TIMEOUT).await;
+        for _ in 0..5 {
+            assert_eq!(probe.probe(TIMEOUT).await, first);
+        }
+        tokio::time::pause();
+        tokio::time::advance(LEFT_ALONE).await;
+        tokio::time::resume();
+        assert_eq!(probe.probe(TIMEOUT).await, first);
     }
 
     #[tokio::test]
