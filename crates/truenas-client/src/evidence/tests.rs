@@ -106,6 +106,19 @@ mod on_both_nas {
         task
     }
 
+    async fn of_the_recursive_task(
+        source: &MockTrueNas,
+        target: Option<&dyn TrueNas>,
+    ) -> Vec<DatasetEvidence> {
+        let task = recursive();
+        let request = EvidenceRequest {
+            task: &task,
+            since: at(100),
+            time_zone: None,
+        };
+        request.collect(source, target).await.unwrap()
+    }
+
     fn findings(evidence: &[DatasetEvidence]) -> Vec<(&str, bool)> {
         evidence
             .iter()
@@ -127,13 +140,7 @@ mod on_both_nas {
             snapshot("dozer/a", "auto-2", 200, Some("1")),
             snapshot("dozer/a/www", "auto-2", 200, Some("3")),
         ]);
-        let task = recursive();
-        let request = EvidenceRequest {
-            task: &task,
-            since: at(100),
-            time_zone: None,
-        };
-        let evidence = request.collect(&source, Some(&target)).await.unwrap();
+        let evidence = of_the_recursive_task(&source, Some(&target)).await;
         assert_eq!(
             findings(&evidence),
             [("tank/a", true), ("tank/a/db", false), ("tank/a/www", true)]
@@ -150,13 +157,7 @@ mod on_both_nas {
             snapshot("tank/a", "auto-2", 200, Some("1")),
             snapshot("tank/a/db", "auto-2", 200, Some("2")),
         ]);
-        let task = recursive();
-        let request = EvidenceRequest {
-            task: &task,
-            since: at(100),
-            time_zone: None,
-        };
-        let evidence = request.collect(&source, None).await.unwrap();
+        let evidence = of_the_recursive_task(&source, None).await;
         assert_eq!(
             findings(&evidence),
             [("tank/a", false), ("tank/a/db", false)]
@@ -171,13 +172,7 @@ mod on_both_nas {
     #[tokio::test]
     async fn an_old_snapshot_is_none() {
         let source = nas(vec![snapshot("tank/a", "auto-1", 50, None)]);
-        let task = recursive();
-        let request = EvidenceRequest {
-            task: &task,
-            since: at(100),
-            time_zone: None,
-        };
-        let evidence = request.collect(&source, None).await.unwrap();
+        let evidence = of_the_recursive_task(&source, None).await;
         assert_eq!(evidence.len(), 1);
         assert_eq!(evidence[0].finding, Finding::NotOnSource);
     }

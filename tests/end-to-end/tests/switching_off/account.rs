@@ -149,6 +149,16 @@ fn made(nas: &Nas, attempt: &Attempt) -> Output {
     output
 }
 
+/// What somebody tries who got hold of the key, and what the line of the key forbids.
+fn by_the_key(nas: &Nas) -> usize {
+    let attempts = forbidden_by_the_key(nas);
+    for attempt in &attempts {
+        let output = made(nas, attempt);
+        assert!(!output.status.success(), "{}: {output:?}", attempt.name);
+    }
+    attempts.len()
+}
+
 /// What somebody tries who got hold of the account itself: sudo allows one command.
 fn by_sudo(nas: &Nas) -> usize {
     let program = format!("{}/power-off", nas.dir.display());
@@ -187,12 +197,7 @@ fn the_account_with_the_dispatcher_can_do_nothing_else() {
         let nas = Nas::build(&["ed25519"], &["--from", "127.0.0.0/8"]);
         nas.settings();
         let _agent = nas.agent();
-        let mut count = 0;
-        for attempt in forbidden_by_the_key(&nas) {
-            let output = made(&nas, &attempt);
-            assert!(!output.status.success(), "{}: {output:?}", attempt.name);
-            count += 1;
-        }
+        let mut count = by_the_key(&nas);
         for attempt in in_a_session() {
             let output = made(&nas, &attempt);
             let said = text(&output);
@@ -229,12 +234,7 @@ fn the_account_with_the_plain_command_can_do_nothing_else() {
         let nas = Nas::build(&["ed25519"], &["--plain"]);
         nas.settings();
         let _agent = nas.agent();
-        let mut count = 0;
-        for attempt in forbidden_by_the_key(&nas) {
-            let output = made(&nas, &attempt);
-            assert!(!output.status.success(), "{}: {output:?}", attempt.name);
-            count += 1;
-        }
+        let mut count = by_the_key(&nas);
         assert!(nas.take_pressed().is_empty(), "no session, no command");
         nas.then("echo 'Shutdown NOW!'");
         for attempt in in_a_session() {

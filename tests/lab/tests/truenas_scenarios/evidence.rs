@@ -15,15 +15,7 @@ pub(crate) async fn a_snapshot_on_both_nas_is_proven_with_its_children(tongue: T
     house.replicate().await;
     let since = house.new_second().await;
     let task = house.replicate().await;
-    let request = EvidenceRequest {
-        task: &task,
-        since,
-        time_zone: Some(&TimeZone::UTC),
-    };
-    let evidence = request
-        .collect(&*house.nas, Some(&*house.target))
-        .await
-        .unwrap();
+    let evidence = house.evidence(&task, since).await;
     let datasets: Vec<&str> = evidence
         .iter()
         .map(|found| found.dataset.as_str())
@@ -45,20 +37,19 @@ pub(crate) async fn a_snapshot_on_both_nas_is_proven_with_its_children(tongue: T
         );
         assert_eq!(*recognised_by, RecognisedBy::Guid);
     }
+    let request = EvidenceRequest {
+        task: &task,
+        since,
+        time_zone: Some(&TimeZone::UTC),
+    };
     let alone = request.collect(&*house.nas, None).await.unwrap();
     assert!(
         alone
             .iter()
             .all(|found| matches!(found.finding, Finding::Unproven { .. }))
     );
-    let tomorrow = EvidenceRequest {
-        since: house.new_second().await,
-        ..request
-    };
-    let none = tomorrow
-        .collect(&*house.nas, Some(&*house.target))
-        .await
-        .unwrap();
+    let tomorrow = house.new_second().await;
+    let none = house.evidence(&task, tomorrow).await;
     assert_eq!(none.len(), 1);
     assert_eq!(none[0].finding, Finding::NotOnSource);
 }
@@ -97,15 +88,7 @@ pub(crate) async fn a_large_nas_costs_no_more(tongue: Tongue) {
     let task = house.replicate().await;
     let asked = || house.control().requests().len() + house.control().calls().len();
     let before = asked();
-    let request = EvidenceRequest {
-        task: &task,
-        since,
-        time_zone: Some(&TimeZone::UTC),
-    };
-    let evidence = request
-        .collect(&*house.nas, Some(&*house.target))
-        .await
-        .unwrap();
+    let evidence = house.evidence(&task, since).await;
     assert!(
         evidence.iter().all(|found| found.finding.is_proven()),
         "{evidence:?}"

@@ -11,8 +11,8 @@ use lab::truenas::{
 };
 use secrecy::SecretString;
 use truenas_client::{
-    JsonRpcClient, Judgement, NasOptions, ReplicationTask, RestClient, TaskState, Transport,
-    TrueNas, Trust, Verdict, VerdictInput, judge,
+    DatasetEvidence, EvidenceRequest, JsonRpcClient, Judgement, NasOptions, ReplicationTask,
+    RestClient, TaskState, Transport, TrueNas, Trust, Verdict, VerdictInput, judge,
 };
 
 pub(crate) const TASK: &str = "docker to backup";
@@ -154,6 +154,31 @@ impl House {
             |task| matches!(task.state, TaskState::Finished { at, .. } if at >= begun),
         )
         .await
+    }
+
+    /// Takes a snapshot, and waits until it is being sent, which it is until it is let go.
+    pub(crate) async fn begin_to_replicate(&self) {
+        self.control().hold_replication(TASK);
+        self.nas.run_snapshot_task(SNAPSHOTS_ID).await.unwrap();
+        self.until_task("running", |task| {
+            matches!(task.state, TaskState::Running { .. })
+        })
+        .await;
+    }
+
+    /// What of this task is on both NAS.
+    pub(crate) async fn evidence(
+        &self,
+        task: &ReplicationTask,
+        since: Timestamp,
+    ) -> Vec<DatasetEvidence> {
+        let request = EvidenceRequest {
+            task,
+            since,
+            time_zone: Some(&TimeZone::UTC),
+        };
+        let evidence = request.collect(&*self.nas, Some(&*self.target)).await;
+        evidence.unwrap()
     }
 
     pub(crate) async fn judge(&self, since: Timestamp) -> Judgement {

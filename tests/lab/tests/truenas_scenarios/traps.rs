@@ -14,13 +14,7 @@ pub(crate) async fn finished_may_be_yesterdays(tongue: Tongue) {
     let house = House::new(tongue).await;
     let yesterday = house.replicate().await;
     let since = house.new_second().await;
-    house.control().hold_replication(TASK);
-    house.nas.run_snapshot_task(SNAPSHOTS_ID).await.unwrap();
-    house
-        .until_task("running", |task| {
-            matches!(task.state, TaskState::Running { .. })
-        })
-        .await;
+    house.begin_to_replicate().await;
     let boot_id = house.nas.system().await.unwrap().boot_id;
 
     house.control().reboot(Duration::from_hours(1));
@@ -189,13 +183,7 @@ pub(crate) async fn refusals_are_in_the_job(tongue: Tongue) {
     house.control().put_on_hold(TASK, "Pool tank is offline.");
     assert!(refusal().await.contains("on hold"));
     house.control().lift_hold(TASK);
-    house.control().hold_replication(TASK);
-    house.nas.run_snapshot_task(SNAPSHOTS_ID).await.unwrap();
-    house
-        .until_task("running", |task| {
-            matches!(task.state, TaskState::Running { .. })
-        })
-        .await;
+    house.begin_to_replicate().await;
     assert!(refusal().await.contains("already running"));
 }
 
